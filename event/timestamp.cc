@@ -1,0 +1,116 @@
+#include "event/timestamp.h"
+
+#include <array>
+#include <chrono>
+#include <cstdio>
+
+namespace collector {
+namespace {
+
+constexpr std::int64_t kNsPerSecond = 1'000'000'000;
+
+// A cursor over the text that reads fixed-width numbers and single characters.
+class Scanner {
+ public:
+  explicit Scanner(std::string_view text) : text_(text) {}
+
+  bool Digits(int count, int* out) {
+    *out = 0;
+    for (int i = 0; i < count; ++i, ++at_) {
+      if (!AtDigit()) return false;
+      *out = *out * 10 + (text_[at_] - '0');
+    }
+    return true;
+  }
+
+  bool One(std::string_view any_of) {
+    if (AtEnd() || any_of.find(text_[at_]) == std::string_view::npos) return false;
+    ++at_;
+    return true;
+  }
+
+  [[nodiscard]] bool AtDigit() const {
+    return at_ < text_.size() && text_[at_] >= '0' && text_[at_] <= '9';
+  }
+  [[nodiscard]] bool AtEnd() const { return at_ == text_.size(); }
+  [[nodiscard]] char Last() const { return text_[at_ - 1]; }
+
+ private:
+  std::string_view text_;
+  std::size_t at_ = 0;
+};
+
+bool ScanFraction(Scanner* scan, std::int64_t* ns) {
+  *ns = 0;
+  if (!scan->One(".")) return true;
+  std::int64_t scale = kNsPerSecond;
+  while (scan->AtDigit()) {
+    int digit = 0;
+    if (scale == 1 || !scan->Digits(1, &digit)) return false;
+    scale /= 10;
+    *ns += digit * scale;
+  }
+  return scale < kNsPerSecond;
+}
+
+bool ScanOffset(Scanner* scan, int* offset_minutes) {
+  *offset_minutes = 0;
+  if (scan->One("Zz")) return true;
+  if (!scan->One("+-")) return false;
+  const int sign = scan->Last() == '-' ? -1 : 1;
+  int hours = 0;
+  int minutes = 0;
+  if (!scan->Digits(2, &hours) || !scan->One(":") || !scan->Digits(2, &minutes)) return false;
+  if (hours > 23 || minutes > 59) return false;
+  *offset_minutes = sign * (hours * 60 + minutes);
+  return true;
+}
+
+}  // namespace
+
+std::optional<std::int64_t> ParseTimestamp(std::string_view text) {
+  Scanner scan(text);
+  int year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0, offset_minutes = 0;
+  std::int64_t fraction_ns = 0;
+  if (!scan.Digits(4, &year) || !scan.One("-") || !scan.Digits(2, &month) || !scan.One("-") ||
+      !scan.Digits(2, &day) || !scan.One("Tt ") || !scan.Digits(2, &hour) || !scan.One(":") ||
+      !scan.Digits(2, &minute) || !scan.One(":") || !scan.Digits(2, &second) ||
+      !ScanFraction(&scan, &fraction_ns) || !ScanOffset(&scan, &offset_minutes) || !scan.AtEnd()) {
+    return std::nullopt;
+  }
+  const std::chrono::year_month_day date{std::chrono::year{year},
+                                         std::chrono::month{static_cast<unsigned>(month)},
+                                         std::chrono::day{static_cast<unsigned>(day)}};
+  if (!date.ok() || hour > 23 || minute > 59 || second > 60 || year > 2261) return std::nullopt;
+  const std::int64_t days = std::chrono::sys_days{date}.time_since_epoch().count();
+  const std::int64_t seconds =
+      ((days * 24 + hour) * 60 + minute - offset_minutes) * 60 + second;
+  if (seconds < 0) return std::nullopt;
+  return seconds * kNsPerSecond + fraction_ns;
+}
+
+std::string FormatTimestamp(std::int64_t timestamp_ns) {
+  const std::int64_t seconds = timestamp_ns / kNsPerSecond;
+  const std::int64_t ns = timestamp_ns % kNsPerSecond;
+  const std::chrono::sys_seconds time{std::chrono::seconds{seconds}};
+  const auto midnight = std::chrono::floor<std::chrono::days>(time);
+  const std::chrono::year_month_day date{midnight};
+  const std::chrono::hh_mm_ss clock{time - midnight};
+  std::array<char, 48> text{};
+  int length = std::snprintf(text.data(), text.size(), "%04d-%02u-%02uT%02d:%02d:%02d",
+                             static_cast<int>(date.year()), static_cast<unsigned>(date.month()),
+                             static_cast<unsigned>(date.day()),
+                             static_cast<int>(clock.hours().count()),
+                             static_cast<int>(clock.minutes().count()),
+                             static_cast<int>(clock.seconds().count()));
+  std::string out(text.data(), static_cast<std::size_t>(length));
+  if (ns != 0) {
+    length = std::snprintf(text.data(), text.size(), ".%09d", static_cast<int>(ns));
+    std::string_view fraction(text.data(), static_cast<std::size_t>(length));
+    while (fraction.ends_with("000")) fraction.remove_suffix(3);
+    out += fraction;
+  }
+  return out + "Z";
+}
+
+}  // namespace collector
