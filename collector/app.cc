@@ -1,0 +1,162 @@
+#include "collector/app.h"
+
+#include <sys/random.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <csignal>
+
+#include "collector/handlers/health.h"
+#include "collector/middleware/content_format.h"
+#include "collector/middleware/critical_options.h"
+#include "collector/middleware/default_headers.h"
+#include "collector/middleware/router.h"
+#include "collector/store/sqlite/sqlite_store.h"
+
+namespace collector {
+namespace {
+
+constexpr int kTurnMsMax = 1'000;  // the loop goes round at least this often
+constexpr std::size_t kDatagramOverheadBytes = 512;  // header, token and options beside a payload
+// Exchanges kept beyond the events' limit, so that /health answers when that is reached.
+constexpr std::size_t kExchangesForOthers = 64;
+
+std::uint64_t RandomSeed() {
+  std::uint64_t seed = 0;
+  CHECK(getrandom(&seed, sizeof(seed), 0) == sizeof(seed));
+  return seed;
+}
+
+}  // namespace
+
+UniqueFd App::TakeSignals() {
+  sigset_t mask;
+  sigemptyset(&mask);
+  sigaddset(&mask, SIGINT);
+  sigaddset(&mask, SIGTERM);
+  CHECK(pthread_sigmask(SIG_BLOCK, &mask, nullptr) == 0);
+  UniqueFd signals(signalfd(-1, &mask, SFD_NONBLOCK | SFD_CLOEXEC));
+  CHECK(signals.get() >= 0);
+  return signals;
+}
+
+Result<std::unique_ptr<App>> App::Create(const Config& config, UniqueFd signals,
+                                         std::shared_ptr<spdlog::logger> log) {
+  std::unique_ptr<App> app(new App(config, std::move(signals), std::move(log)));
+  if (Status built = app->Build(); !built.ok()) return built.error();
+  return app;
+}
+
+App::App(const Config& config, UniqueFd signals, std::shared_ptr<spdlog::logger> log)
+    : config_(config), log_(std::move(log)), signals_(std::move(signals)) {}
+
+Status App::Build() {
+  auto poller = Poller::Create();
+  if (!poller.ok()) return poller.error();
+  poller_ = std::move(poller).value();
+  Status watched = poller_->Watch(signals_.get(), [this] { OnSignal(); });
+  if (!watched.ok()) return watched;
+
+  auto store = SqliteStore::Create(
+      {.path = config_.sqlite_path, .batch_events_max = config_.batch_events_max}, poller_.get(),
+      &metrics_, log_);
+  if (!store.ok()) return store.error();
+  store_ = std::move(store).value();
+  state_.store_name = store_->name();
+
+  events_ = std::make_unique<EventsHandler>(
+      EventsOptions{.pending_events_max = config_.pending_events_max,
+                    .pending_bytes_max = config_.pending_bytes_max,
+                    .payload_bytes_max = config_.payload_bytes_max},
+      store_.get(), &metrics_);
+  access_log_ =
+      std::make_unique<AccessLog>(log_, &metrics_, config_.log_requests_per_second_max);
+
+  EndpointOptions endpoint_options;
+  endpoint_options.listen = config_.coap_listen;
+  endpoint_options.socket = {
+      .datagram_bytes_max = config_.payload_bytes_max + kDatagramOverheadBytes,
+      .receive_buffer_bytes = static_cast<int>(config_.receive_buffer_bytes)};
+  endpoint_options.message_layer = {
+      .exchanges_pending_max = config_.pending_events_max + kExchangesForOthers,
+      .exchanges_remembered_max = config_.dedup_entries_max,
+      .seed = RandomSeed()};
+  auto endpoint =
+      CoapEndpoint::Create(endpoint_options, BuildChain(), poller_.get(), &metrics_);
+  if (!endpoint.ok()) return endpoint.error();
+  endpoint_ = std::move(endpoint).value();
+
+  auto admin = AdminServer::Create(config_.http_listen, &state_, &metrics_);
+  if (!admin.ok()) return admin.error();
+  admin_ = std::move(admin).value();
+  return Ok{};
+}
+
+Handler App::BuildChain() {
+  return Chain({access_log_->Wrap(), CheckCriticalOptions(), CheckContentFormat(),
+                DefaultHeaders()},
+               Router({{Code::kPost, "/events",
+                        [this](const Request& request, Reply reply) {
+                          events_->Post(request, std::move(reply));
+                        }},
+                       {Code::kGet, "/health", HealthHandler(&state_)},
+                       {Code::kGet, "/.well-known/core", WellKnownCoreHandler()}}));
+}
+
+void App::OnSignal() {
+  signalfd_siginfo info{};
+  while (read(signals_.get(), &info, sizeof(info)) == sizeof(info)) {
+    const char* name = info.ssi_signo == SIGINT ? "SIGINT" : "SIGTERM";
+    if (stopping_) {
+      log_->warn("{} again: ending at once, {} events unanswered", name, events_->pending());
+      log_->flush();
+      _exit(128 + static_cast<int>(info.ssi_signo));
+    }
+    log_->info("{}: taking no more events, committing {} that are pending", name,
+               events_->pending());
+    stopping_ = true;
+    state_.phase = ServiceState::Phase::kDraining;
+    events_->StopTaking();
+  }
+}
+
+int App::Run() {
+  state_.phase = ServiceState::Phase::kServing;
+  log_->info("coap-collector {}, store {} at {}, receive buffer {} KiB", COLLECTOR_VERSION,
+             store_->name(), config_.sqlite_path, endpoint_->receive_buffer_bytes() / 1024);
+  log_->info("listening coap={} http={}", endpoint_->Addresses(), admin_->Address());
+  std::int64_t drain_until_ns = 0;
+  // One turn: wait, take what came in (datagrams, commits), start the next commit, send the
+  // answers of the turn. In this order nothing that is ready waits for another turn.
+  while (!stopping_ || !Drained()) {
+    Turn(kTurnMsMax);
+    if (!stopping_) continue;
+    const std::int64_t now_ns = ReadClock().monotonic_ns;
+    if (drain_until_ns == 0) drain_until_ns = now_ns + config_.drain_timeout_seconds * kNsPerSecond;
+    if (now_ns > drain_until_ns) {
+      log_->error("the store did not commit {} events within {} s; they were not answered 2.01",
+                  events_->pending(), config_.drain_timeout_seconds);
+      log_->flush();
+      _exit(1);
+    }
+  }
+  log_->info("drained: {} events stored, {} were already there, all answered",
+             metrics_.events.stored.Get(), metrics_.events.duplicate.Get());
+  return 0;
+}
+
+void App::Turn(int timeout_ms) {
+  poller_->Wait(timeout_ms);
+  const Instant now = ReadClock();
+  endpoint_->SetTime(now);
+  poller_->Dispatch();
+  store_->Flush();
+  endpoint_->Flush();
+  access_log_->Tick(now.monotonic_ns);
+  state_.last_turn_ns.store(now.monotonic_ns, std::memory_order_relaxed);
+  state_.store_failing.store(store_->health() == StoreHealth::kFailing, std::memory_order_relaxed);
+}
+
+bool App::Drained() const { return events_->pending() == 0 && endpoint_->pending() == 0; }
+
+}  // namespace collector

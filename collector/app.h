@@ -1,0 +1,61 @@
+// The composition root: builds every object, wires the chain, runs the loop, drains.
+#pragma once
+
+#include <spdlog/logger.h>
+
+#include <memory>
+
+#include "collector/base/metrics.h"
+#include "collector/base/poller.h"
+#include "collector/base/result.h"
+#include "collector/base/service_state.h"
+#include "collector/coap/endpoint.h"
+#include "collector/config.h"
+#include "collector/handlers/events.h"
+#include "collector/http/admin_server.h"
+#include "collector/middleware/access_log.h"
+#include "collector/store/store.h"
+
+namespace collector {
+
+class App {
+ public:
+  // A descriptor that reads SIGINT and SIGTERM. Called before any thread is started, because a
+  // signal goes to whichever thread does not block it.
+  static UniqueFd TakeSignals();
+
+  // Opens the store, binds the sockets.
+  static Result<std::unique_ptr<App>> Create(const Config& config, UniqueFd signals,
+                                             std::shared_ptr<spdlog::logger> log);
+  App(const App&) = delete;
+  App& operator=(const App&) = delete;
+
+  // Serves until SIGINT or SIGTERM, drains, returns the exit status. A second signal ends the
+  // process at once.
+  int Run();
+
+ private:
+  App(const Config& config, UniqueFd signals, std::shared_ptr<spdlog::logger> log);
+  Status Build();
+  Handler BuildChain();
+  void OnSignal();
+  void Turn(int timeout_ms);
+  [[nodiscard]] bool Drained() const;
+
+  const Config config_;
+  const std::shared_ptr<spdlog::logger> log_;
+  Metrics metrics_;
+  ServiceState state_;
+  bool stopping_ = false;
+
+  // In the order they are built; each uses only what is above it.
+  UniqueFd signals_;
+  std::unique_ptr<Poller> poller_;
+  std::unique_ptr<Store> store_;
+  std::unique_ptr<EventsHandler> events_;
+  std::unique_ptr<AccessLog> access_log_;
+  std::unique_ptr<CoapEndpoint> endpoint_;
+  std::unique_ptr<AdminServer> admin_;
+};
+
+}  // namespace collector

@@ -1,0 +1,77 @@
+// Counters that one thread writes and any thread reads. Written without a locked instruction,
+// because the loop thread counts on the path of every event.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+namespace collector {
+
+// A number with one writing thread.
+class Counter {
+ public:
+  void Add(std::uint64_t n = 1) { Set(Get() + n); }
+  void Set(std::uint64_t n) { value_.store(n, std::memory_order_relaxed); }
+  [[nodiscard]] std::uint64_t Get() const { return value_.load(std::memory_order_relaxed); }
+
+ private:
+  std::atomic<std::uint64_t> value_{0};
+};
+
+// Durations in buckets that grow by powers of two from 64 us; one writing thread.
+class DurationHistogram {
+ public:
+  static constexpr std::size_t kBuckets = 20;  // the last: everything from 2^18 * 64 us (17 s) on
+
+  static constexpr std::uint64_t UpperBoundUs(std::size_t bucket) { return 64ull << bucket; }
+
+  void Observe(std::int64_t duration_ns) {
+    const auto us = static_cast<std::uint64_t>(duration_ns < 0 ? 0 : duration_ns / 1000);
+    std::size_t bucket = 0;
+    while (bucket + 1 < kBuckets && us > UpperBoundUs(bucket)) ++bucket;
+    counts_[bucket].Add();
+    sum_us_.Add(us);
+  }
+  [[nodiscard]] std::uint64_t Count(std::size_t bucket) const { return counts_[bucket].Get(); }
+  [[nodiscard]] std::uint64_t SumUs() const { return sum_us_.Get(); }
+
+ private:
+  std::array<Counter, kBuckets> counts_;
+  Counter sum_us_;
+};
+
+// Everything /metrics tells. Each group has one writing thread, named beside it.
+struct Metrics {
+  struct {  // loop thread
+    Counter datagrams_received;
+    Counter datagrams_malformed;
+    Counter datagrams_dropped_kernel;
+    Counter datagrams_send_failed;
+    Counter requests;
+    Counter duplicates_pending;   // of a request whose answer is still withheld
+    Counter duplicates_replayed;  // answered again from the exchange table
+    Counter resets_sent;
+    Counter exchanges_pending;      // gauge
+    Counter exchanges_remembered;   // gauge
+    std::array<Counter, 256> answers_by_code;
+    DurationHistogram answer_time;
+  } coap;
+  struct {  // loop thread
+    Counter stored;
+    Counter duplicate;
+    Counter refused;
+    Counter not_now;
+    Counter pending;        // gauge
+    Counter pending_bytes;  // gauge
+  } events;
+  struct {  // the store's writer thread
+    Counter commits;
+    Counter commits_failed;
+    Counter events_committed;
+    DurationHistogram commit_time;
+  } store;
+};
+
+}  // namespace collector

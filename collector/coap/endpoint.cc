@@ -1,0 +1,89 @@
+#include "collector/coap/endpoint.h"
+
+#include <algorithm>
+#include <cerrno>
+
+namespace collector {
+namespace {
+
+// Receives a turn: enough to amortise the turn, few enough that commits and timers are not starved.
+constexpr int kReceivesPerTurnMax = 16;
+
+}  // namespace
+
+Result<std::unique_ptr<CoapEndpoint>> CoapEndpoint::Create(const EndpointOptions& options,
+                                                           Handler handler, Poller* poller,
+                                                           Metrics* metrics) {
+  std::unique_ptr<CoapEndpoint> endpoint(
+      new CoapEndpoint(options, std::move(handler), poller, metrics));
+  for (const SocketAddress& address : options.listen) {
+    const auto index = static_cast<std::uint32_t>(endpoint->sockets_.size());
+    errno = 0;
+    auto socket = UdpSocket::Create(address, index, options.socket);
+    if (!socket.ok()) {
+      const bool no_ipv6 = errno == EAFNOSUPPORT || errno == EADDRNOTAVAIL;
+      const bool others = options.listen.size() > 1;
+      if (no_ipv6 && others && address.family() == AF_INET6 && address.IsWildcard()) continue;
+      return socket.error();
+    }
+    UdpSocket* opened = socket.value().get();
+    endpoint->sockets_.push_back(std::move(socket).value());
+    const Status watched =
+        poller->Watch(opened->fd(), [raw = endpoint.get(), opened] { raw->OnReadable(opened); });
+    if (!watched.ok()) return watched.error();
+  }
+  return endpoint;
+}
+
+CoapEndpoint::CoapEndpoint(const EndpointOptions& options, Handler handler, Poller* poller,
+                           Metrics* metrics)
+    : poller_(poller),
+      metrics_(metrics),
+      layer_(options.message_layer, std::move(handler), this, metrics) {}
+
+CoapEndpoint::~CoapEndpoint() {
+  for (const auto& socket : sockets_) poller_->Forget(socket->fd());
+}
+
+std::string CoapEndpoint::Addresses() const {
+  std::string text;
+  for (const auto& socket : sockets_) {
+    if (!text.empty()) text += ",";
+    text += socket->address().ToString();
+  }
+  return text;
+}
+
+int CoapEndpoint::receive_buffer_bytes() const {
+  int smallest = sockets_.front()->receive_buffer_bytes();
+  for (const auto& socket : sockets_) smallest = std::min(smallest, socket->receive_buffer_bytes());
+  return smallest;
+}
+
+void CoapEndpoint::OnReadable(UdpSocket* socket) {
+  for (int i = 0; i < kReceivesPerTurnMax; ++i) {
+    const auto datagrams = socket->Receive();
+    for (const ReceivedDatagram& datagram : datagrams) {
+      layer_.OnDatagram(datagram.addresses, datagram.bytes, datagram.cut);
+    }
+    if (datagrams.size() < UdpSocket::kBatch) break;
+  }
+  std::uint64_t dropped = 0;
+  for (const auto& each : sockets_) dropped += each->dropped();
+  metrics_->coap.datagrams_dropped_kernel.Set(dropped);
+}
+
+void CoapEndpoint::Send(const AddressPair& addresses, Bytes bytes) {
+  sockets_[addresses.socket]->Send(addresses, bytes);
+}
+
+void CoapEndpoint::Flush() {
+  for (const auto& socket : sockets_) {
+    if (const std::size_t failed = socket->Flush()) {
+      metrics_->coap.datagrams_send_failed.Add(failed);
+    }
+  }
+  metrics_->coap.exchanges_pending.Set(layer_.pending());
+}
+
+}  // namespace collector

@@ -1,0 +1,50 @@
+// The CoAP endpoint over UDP: its sockets, the message layer between them and the handler.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "collector/coap/message_layer.h"
+#include "collector/coap/udp_socket.h"
+
+namespace collector {
+
+struct EndpointOptions {
+  std::vector<SocketAddress> listen;
+  UdpSocketOptions socket;
+  MessageLayerOptions message_layer;
+};
+
+// Lives on the loop thread. Poller, handler's state and metrics outlive it.
+class CoapEndpoint : public DatagramSink {
+ public:
+  // Binds every address. A wildcard IPv6 address is left out where the system has no IPv6.
+  static Result<std::unique_ptr<CoapEndpoint>> Create(const EndpointOptions& options,
+                                                      Handler handler, Poller* poller,
+                                                      Metrics* metrics);
+  ~CoapEndpoint() override;
+  CoapEndpoint(const CoapEndpoint&) = delete;
+  CoapEndpoint& operator=(const CoapEndpoint&) = delete;
+
+  // "127.0.0.1:5683,[::1]:5683", with the ports that were bound.
+  [[nodiscard]] std::string Addresses() const;
+  [[nodiscard]] int receive_buffer_bytes() const;  // the smallest that the system granted
+
+  void SetTime(Instant now) { layer_.SetTime(now); }
+  void Flush();  // sends the answers of this turn
+  [[nodiscard]] std::size_t pending() const { return layer_.pending(); }
+
+  void Send(const AddressPair& addresses, Bytes bytes) override;
+
+ private:
+  CoapEndpoint(const EndpointOptions& options, Handler handler, Poller* poller, Metrics* metrics);
+  void OnReadable(UdpSocket* socket);
+
+  Poller* poller_;
+  Metrics* metrics_;
+  std::vector<std::unique_ptr<UdpSocket>> sockets_;
+  MessageLayer layer_;
+};
+
+}  // namespace collector

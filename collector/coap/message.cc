@@ -1,0 +1,160 @@
+#include "collector/coap/message.h"
+
+#include <coap3/coap.h>
+
+#include <algorithm>
+#include <cstring>
+
+namespace collector {
+namespace {
+
+constexpr std::size_t kPduBytesMax = 65536;  // as a UDP datagram; libcoap allocates as needed
+constexpr std::uint8_t kPayloadMarker = 0xff;
+
+void AppendSegment(const coap_opt_t* option, std::string* path) {
+  path->push_back('/');
+  const auto* text = reinterpret_cast<const char*>(coap_opt_value(option));
+  for (const char c : std::string_view(text, coap_opt_length(option))) {
+    if (c == '/') {
+      path->append("%2F");  // a slash inside a segment is not a separator
+    } else {
+      path->push_back(c);
+    }
+  }
+}
+
+std::uint16_t ReadUint16(const coap_opt_t* option) {
+  return static_cast<std::uint16_t>(
+      coap_decode_var_bytes(coap_opt_value(option), coap_opt_length(option)));
+}
+
+// Appends options in ascending order by libcoap's encoder.
+class OptionWriter {
+ public:
+  explicit OptionWriter(std::span<std::uint8_t> room) : room_(room) {}
+
+  void AddUint(std::uint16_t number, std::uint32_t value) {
+    std::array<std::uint8_t, 4> bytes{};
+    const unsigned int length = coap_encode_var_safe(bytes.data(), bytes.size(), value);
+    used_ += coap_opt_encode(room_.data() + used_, room_.size() - used_,
+                             static_cast<std::uint16_t>(number - last_), bytes.data(), length);
+    last_ = number;
+  }
+  [[nodiscard]] std::size_t used() const { return used_; }
+
+ private:
+  std::span<std::uint8_t> room_;
+  std::size_t used_ = 0;
+  std::uint16_t last_ = 0;
+};
+
+}  // namespace
+
+void MessageParser::PduFree::operator()(coap_pdu_t* pdu) const { coap_delete_pdu(pdu); }
+
+MessageParser::MessageParser()
+    : pdu_(coap_pdu_init(COAP_MESSAGE_CON, COAP_EMPTY_CODE, 0, kPduBytesMax)) {
+  CHECK(pdu_ != nullptr);
+  // libcoap writes a line for each malformed datagram; here they are counted instead.
+#if LIBCOAP_VERSION >= 4003002U
+  coap_set_log_level(COAP_LOG_EMERG);
+#else
+  coap_set_log_level(LOG_EMERG);
+#endif
+}
+
+MessageParser::~MessageParser() = default;
+
+bool MessageParser::Parse(Bytes datagram, Message* message) {
+  // coap_pdu_parse reads the fixed header before it looks at the length.
+  if (datagram.size() < 4) return false;
+  if (coap_pdu_parse(COAP_PROTO_UDP, datagram.data(), datagram.size(), pdu_.get()) == 0) {
+    return false;
+  }
+  message->type = static_cast<MessageType>(coap_pdu_get_type(pdu_.get()));
+  message->code = static_cast<std::uint8_t>(coap_pdu_get_code(pdu_.get()));
+  message->id = static_cast<std::uint16_t>(coap_pdu_get_mid(pdu_.get()));
+  const coap_bin_const_t token = coap_pdu_get_token(pdu_.get());
+  if (token.length > message->token.bytes.size()) return false;
+  message->token.size = static_cast<std::uint8_t>(token.length);
+  std::copy_n(token.s, token.length, message->token.bytes.begin());
+  ReadOptions(message);
+  std::size_t payload_bytes = 0;
+  const std::uint8_t* payload = nullptr;
+  message->payload = {};
+  if (coap_get_data(pdu_.get(), &payload_bytes, &payload) != 0) {
+    message->payload = {reinterpret_cast<const char*>(payload), payload_bytes};
+  }
+  return true;
+}
+
+void MessageParser::ReadOptions(Message* message) {
+  message->content_format.reset();
+  message->accept.reset();
+  message->critical_unknown = 0;
+  message->proxy = false;
+  path_.clear();
+  coap_opt_iterator_t iterator;
+  if (message->code != 0 && coap_option_iterator_init(pdu_.get(), &iterator, COAP_OPT_ALL)) {
+    while (const coap_opt_t* option = coap_option_next(&iterator)) {
+      switch (iterator.number) {
+        case COAP_OPTION_URI_PATH:
+          AppendSegment(option, &path_);
+          break;
+        case COAP_OPTION_CONTENT_FORMAT:
+          if (!message->content_format) message->content_format = ReadUint16(option);
+          break;
+        case COAP_OPTION_ACCEPT:
+          if (!message->accept) message->accept = ReadUint16(option);
+          break;
+        case COAP_OPTION_URI_HOST:
+        case COAP_OPTION_URI_PORT:
+        case COAP_OPTION_URI_QUERY:
+          break;
+        case COAP_OPTION_PROXY_URI:
+        case COAP_OPTION_PROXY_SCHEME:
+          message->proxy = true;
+          break;
+        default:
+          // Odd numbers are critical (RFC 7252 section 5.4.6).
+          if ((iterator.number & 1) != 0 && message->critical_unknown == 0) {
+            message->critical_unknown = iterator.number;
+          }
+      }
+    }
+  }
+  if (path_.empty()) path_.push_back('/');
+  message->path = path_;
+}
+
+Bytes EncodeAnswer(const AnswerHeader& header, const Response& response,
+                   std::span<std::uint8_t, kAnswerBytesMax> buffer) {
+  // The fixed header of RFC 7252 section 3; libcoap's writer of it is not public.
+  buffer[0] = static_cast<std::uint8_t>(0x40 | static_cast<unsigned>(header.type) << 4 |
+                                        header.token.size);
+  buffer[1] = static_cast<std::uint8_t>(response.code);
+  buffer[2] = static_cast<std::uint8_t>(header.id >> 8);
+  buffer[3] = static_cast<std::uint8_t>(header.id & 0xff);
+  std::size_t used = 4;
+  std::copy_n(header.token.bytes.begin(), header.token.size, buffer.begin() + 4);
+  used += header.token.size;
+
+  OptionWriter options(buffer.subspan(used));
+  if (response.content_format) {
+    options.AddUint(COAP_OPTION_CONTENT_FORMAT,
+                    static_cast<std::uint16_t>(*response.content_format));
+  }
+  if (response.max_age_seconds) options.AddUint(COAP_OPTION_MAXAGE, *response.max_age_seconds);
+  if (response.size1_bytes) options.AddUint(COAP_OPTION_SIZE1, *response.size1_bytes);
+  used += options.used();
+
+  if (!response.payload.empty()) {
+    buffer[used++] = kPayloadMarker;
+    const std::size_t bytes = std::min(response.payload.size(), buffer.size() - used);
+    std::memcpy(&buffer[used], response.payload.data(), bytes);
+    used += bytes;
+  }
+  return buffer.first(used);
+}
+
+}  // namespace collector

@@ -1,0 +1,94 @@
+// CoAP's message layer (RFC 7252 section 4) as a state machine without sockets: a datagram in, datagrams
+// out. Each exchange is processed once; its answer is withheld until the handler has it.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <vector>
+
+#include "collector/base/metrics.h"
+#include "collector/coap/exchange_table.h"
+#include "collector/coap/message.h"
+#include "collector/middleware/middleware.h"
+
+namespace collector {
+
+// Takes datagrams to send; copies the bytes before it returns.
+class DatagramSink {
+ public:
+  virtual ~DatagramSink() = default;
+  virtual void Send(const AddressPair& addresses, Bytes bytes) = 0;
+};
+
+struct MessageLayerOptions {
+  std::size_t exchanges_pending_max = 16'448;
+  std::size_t exchanges_remembered_max = 524'288;
+  std::uint64_t seed = 0;  // of the table's hash and of message ids; secret in production
+};
+
+// One thread. The handler, sink and metrics outlive it; every pending Reply must be answered
+// before it is destroyed.
+class MessageLayer : public ReplySink {
+ public:
+  MessageLayer(const MessageLayerOptions& options, Handler handler, DatagramSink* sink,
+               Metrics* metrics);
+  ~MessageLayer() override;
+  MessageLayer(const MessageLayer&) = delete;
+  MessageLayer& operator=(const MessageLayer&) = delete;
+
+  // The time that answers are measured against; called once a turn of the loop.
+  void SetTime(Instant now) { now_ = now; }
+
+  // One datagram as received; `cut`: it was longer than what is handed over.
+  void OnDatagram(const AddressPair& addresses, Bytes datagram, bool cut);
+
+  // Exchanges whose answer is still withheld.
+  [[nodiscard]] std::size_t pending() const { return pending_.size() - free_.size(); }
+
+  void Answer(std::uint32_t ticket, Response response) override;
+  void AddHook(std::uint32_t ticket, AnswerHook* hook) override;
+
+ private:
+  static constexpr std::size_t kHooksMax = 4;
+  static constexpr std::size_t kPathKept = 31;
+
+  // A request in the handler's hands.
+  struct Pending {
+    AddressPair addresses;
+    AnswerHeader header;
+    Instant arrived;
+    std::uint64_t key = 0;
+    std::array<AnswerHook*, kHooksMax> hooks{};
+    std::uint8_t hook_count = 0;
+    bool live = false;
+    Code method = Code::kEmpty;
+    std::uint8_t path_bytes = 0;
+    std::array<char, kPathKept> path{};
+  };
+
+  void OnRequest(const AddressPair& addresses, const Message& message, Bytes datagram, bool cut);
+  bool AnsweredBefore(const AddressPair& addresses, const Message& message, std::uint64_t key,
+                      std::uint32_t request_hash, Instant* arrived);
+  void Process(const AddressPair& addresses, const Message& message, std::uint64_t key,
+               std::uint32_t request_hash, Instant arrived, bool cut);
+  std::uint32_t Take(const AddressPair& addresses, const Message& message, std::uint64_t key,
+                     Instant arrived);
+  AnswerHeader HeaderFor(const Message& message);
+  void SendReset(const AddressPair& addresses, std::uint16_t message_id);
+  void SendAnswer(const AddressPair& addresses, const AnswerHeader& header,
+                  const Response& response);
+
+  Handler handler_;
+  DatagramSink* sink_;
+  Metrics* metrics_;
+  std::uint64_t seed_;
+  std::uint16_t next_message_id_;
+  Instant now_;
+  MessageParser parser_;
+  ExchangeTable exchanges_;
+  std::vector<Pending> pending_;     // grows to its limit, then stays
+  std::vector<std::uint32_t> free_;  // places in pending_
+  std::size_t pending_max_;
+};
+
+}  // namespace collector

@@ -1,0 +1,228 @@
+#include "collector/coap/udp_socket.h"
+
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+
+namespace collector {
+namespace {
+
+constexpr std::size_t kSendBytes = 1152;  // as message.h: no answer is larger
+constexpr std::size_t kControlBytes = 128;
+
+Error SystemError(const std::string& what) {
+  return {ErrorCode::kIo, what + ": " + std::strerror(errno)};
+}
+
+bool SetOption(int fd, int level, int name, int value) {
+  return setsockopt(fd, level, name, &value, sizeof(value)) == 0;
+}
+
+// The system's default holds some 250 datagrams; a burst beyond is lost before it is read.
+int RaiseReceiveBuffer(int fd, int wanted_bytes) {
+  if (!SetOption(fd, SOL_SOCKET, SO_RCVBUFFORCE, wanted_bytes)) {
+    SetOption(fd, SOL_SOCKET, SO_RCVBUF, wanted_bytes);
+  }
+  int granted = 0;
+  socklen_t length = sizeof(granted);
+  getsockopt(fd, SOL_SOCKET, SO_RCVBUF, &granted, &length);
+  return granted / 2;  // the kernel doubles it for its own bookkeeping
+}
+
+// Only a socket bound to all addresses has to be told, and to tell, which one is meant.
+bool WantPacketInfo(int fd, const SocketAddress& address) {
+  if (address.family() == AF_INET6 && !SetOption(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1)) return false;
+  if (!address.IsWildcard()) return true;
+  if (address.family() == AF_INET) return SetOption(fd, IPPROTO_IP, IP_PKTINFO, 1);
+  return SetOption(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1);
+}
+
+SocketAddress FromIp(const in_addr& ip) {
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr = ip;
+  return SocketAddress(address);
+}
+
+SocketAddress FromIp(const in6_addr& ip) {
+  sockaddr_in6 address{};
+  address.sin6_family = AF_INET6;
+  address.sin6_addr = ip;
+  return SocketAddress(address);
+}
+
+template <typename T>
+T ReadControl(const cmsghdr* control) {
+  T value;
+  std::memcpy(&value, CMSG_DATA(control), sizeof(value));
+  return value;
+}
+
+void ReadControls(msghdr* header, AddressPair* addresses, std::uint32_t* dropped) {
+  for (cmsghdr* control = CMSG_FIRSTHDR(header); control != nullptr;
+       control = CMSG_NXTHDR(header, control)) {
+    if (control->cmsg_level == IPPROTO_IP && control->cmsg_type == IP_PKTINFO) {
+      const auto info = ReadControl<in_pktinfo>(control);
+      addresses->local = FromIp(info.ipi_addr);
+    } else if (control->cmsg_level == IPPROTO_IPV6 && control->cmsg_type == IPV6_PKTINFO) {
+      const auto info = ReadControl<in6_pktinfo>(control);
+      addresses->local = FromIp(info.ipi6_addr);
+      addresses->interface = info.ipi6_ifindex;
+    } else if (control->cmsg_level == SOL_SOCKET && control->cmsg_type == SO_RXQ_OVFL) {
+      *dropped = ReadControl<std::uint32_t>(control);
+    }
+  }
+}
+
+template <typename T>
+std::size_t WriteControl(int level, int type, const T& value, msghdr* header) {
+  header->msg_controllen = CMSG_SPACE(sizeof(T));
+  cmsghdr* control = CMSG_FIRSTHDR(header);
+  control->cmsg_level = level;
+  control->cmsg_type = type;
+  control->cmsg_len = CMSG_LEN(sizeof(T));
+  std::memcpy(CMSG_DATA(control), &value, sizeof(T));
+  return header->msg_controllen;
+}
+
+void WriteSource(const AddressPair& addresses, msghdr* header) {
+  if (addresses.local.family() == AF_INET) {
+    in_pktinfo info{};
+    info.ipi_spec_dst = addresses.local.v4().sin_addr;
+    WriteControl(IPPROTO_IP, IP_PKTINFO, info, header);
+  } else {
+    in6_pktinfo info{};
+    info.ipi6_addr = addresses.local.v6().sin6_addr;
+    // A link-local address means one only together with its interface.
+    if (IN6_IS_ADDR_LINKLOCAL(&info.ipi6_addr)) info.ipi6_ifindex = addresses.interface;
+    WriteControl(IPPROTO_IPV6, IPV6_PKTINFO, info, header);
+  }
+}
+
+}  // namespace
+
+// What recvmmsg and sendmmsg work on, laid out once.
+struct UdpSocket::Buffers {
+  explicit Buffers(std::size_t datagram_bytes_max)
+      : receive_stride(datagram_bytes_max), receive_bytes(kBatch * datagram_bytes_max) {
+    for (std::size_t i = 0; i < kBatch; ++i) {
+      receive_iov[i] = {&receive_bytes[i * receive_stride], receive_stride};
+      receive[i].msg_hdr.msg_iov = &receive_iov[i];
+      receive[i].msg_hdr.msg_iovlen = 1;
+      receive[i].msg_hdr.msg_name = datagrams[i].addresses.remote.raw();
+      receive[i].msg_hdr.msg_control = receive_control[i].data();
+      send_iov[i].iov_base = send_bytes[i].data();
+      send[i].msg_hdr.msg_iov = &send_iov[i];
+      send[i].msg_hdr.msg_iovlen = 1;
+      send[i].msg_hdr.msg_name = send_to[i].raw();
+    }
+  }
+
+  using Control = std::array<std::uint8_t, kControlBytes>;
+  std::size_t receive_stride;
+  std::vector<std::uint8_t> receive_bytes;
+  std::array<iovec, kBatch> receive_iov{};
+  std::array<mmsghdr, kBatch> receive{};
+  alignas(cmsghdr) std::array<Control, kBatch> receive_control{};
+  std::array<ReceivedDatagram, kBatch> datagrams;
+
+  std::size_t queued = 0;
+  std::array<std::array<std::uint8_t, kSendBytes>, kBatch> send_bytes;
+  std::array<iovec, kBatch> send_iov{};
+  std::array<mmsghdr, kBatch> send{};
+  std::array<SocketAddress, kBatch> send_to;
+  alignas(cmsghdr) std::array<Control, kBatch> send_control{};
+};
+
+Result<std::unique_ptr<UdpSocket>> UdpSocket::Create(const SocketAddress& address,
+                                                     std::uint32_t index,
+                                                     const UdpSocketOptions& options) {
+  const std::string name = "coap " + address.ToString();
+  UniqueFd fd(socket(address.family(), SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (fd.get() < 0) return SystemError(name);
+  const int granted = RaiseReceiveBuffer(fd.get(), options.receive_buffer_bytes);
+  if (!WantPacketInfo(fd.get(), address) || !SetOption(fd.get(), SOL_SOCKET, SO_RXQ_OVFL, 1)) {
+    return SystemError(name + ": setsockopt");
+  }
+  if (bind(fd.get(), address.raw(), address.size()) != 0) return SystemError(name);
+  SocketAddress bound = address;
+  socklen_t length = address.size();
+  if (getsockname(fd.get(), bound.raw(), &length) != 0) return SystemError(name);
+  return std::unique_ptr<UdpSocket>(
+      new UdpSocket(std::move(fd), bound, index, granted, options));
+}
+
+UdpSocket::UdpSocket(UniqueFd fd, SocketAddress address, std::uint32_t index,
+                     int receive_buffer_bytes, const UdpSocketOptions& options)
+    : fd_(std::move(fd)),
+      address_(address),
+      index_(index),
+      receive_buffer_bytes_(receive_buffer_bytes),
+      buffers_(std::make_unique<Buffers>(options.datagram_bytes_max)) {}
+
+UdpSocket::~UdpSocket() = default;
+
+int UdpSocket::fd() const { return fd_.get(); }
+const SocketAddress& UdpSocket::address() const { return address_; }
+int UdpSocket::receive_buffer_bytes() const { return receive_buffer_bytes_; }
+std::uint32_t UdpSocket::dropped() const { return dropped_; }
+
+std::span<const ReceivedDatagram> UdpSocket::Receive() {
+  Buffers& b = *buffers_;
+  for (std::size_t i = 0; i < kBatch; ++i) {
+    b.receive[i].msg_hdr.msg_namelen = sizeof(SocketAddress);
+    b.receive[i].msg_hdr.msg_controllen = kControlBytes;
+  }
+  const int received = recvmmsg(fd_.get(), b.receive.data(), kBatch, 0, nullptr);
+  if (received <= 0) return {};  // nothing there, or an ICMP error of an earlier answer
+  const auto count = static_cast<std::size_t>(received);
+  for (std::size_t i = 0; i < count; ++i) {
+    ReceivedDatagram& datagram = b.datagrams[i];
+    datagram.addresses.local = address_;
+    datagram.addresses.socket = index_;
+    ReadControls(&b.receive[i].msg_hdr, &datagram.addresses, &dropped_);
+    datagram.bytes = {&b.receive_bytes[i * b.receive_stride], b.receive[i].msg_len};
+    datagram.cut = (b.receive[i].msg_hdr.msg_flags & MSG_TRUNC) != 0;
+  }
+  return {b.datagrams.data(), count};
+}
+
+void UdpSocket::Send(const AddressPair& addresses, std::span<const std::uint8_t> bytes) {
+  Buffers& b = *buffers_;
+  CHECK(bytes.size() <= kSendBytes);
+  const std::size_t i = b.queued++;
+  std::memcpy(b.send_bytes[i].data(), bytes.data(), bytes.size());
+  b.send_iov[i].iov_len = bytes.size();
+  b.send_to[i] = addresses.remote;
+  msghdr& header = b.send[i].msg_hdr;
+  header.msg_namelen = addresses.remote.size();
+  header.msg_control = nullptr;
+  header.msg_controllen = 0;
+  if (address_.IsWildcard()) {
+    header.msg_control = b.send_control[i].data();
+    WriteSource(addresses, &header);
+  }
+  if (b.queued == kBatch) unsent_ += Flush();
+}
+
+std::size_t UdpSocket::Flush() {
+  Buffers& b = *buffers_;
+  std::size_t sent = 0;
+  std::size_t failed = 0;
+  while (sent < b.queued) {
+    const int taken = sendmmsg(fd_.get(), &b.send[sent],
+                               static_cast<unsigned int>(b.queued - sent), MSG_DONTWAIT);
+    if (taken > 0) {
+      sent += static_cast<std::size_t>(taken);
+    } else if (errno != EINTR) {
+      ++sent;  // this one is refused, or an ICMP error was told: go on with the next
+      ++failed;
+    }
+  }
+  b.queued = 0;
+  return failed + std::exchange(unsent_, 0);
+}
+
+}  // namespace collector

@@ -1,0 +1,47 @@
+// The collector's configuration: flag > environment (COLLECTOR_...) > file (--config, TOML) >
+// default.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "collector/base/log.h"
+#include "collector/base/result.h"
+#include "collector/base/socket_address.h"
+
+namespace collector {
+
+struct Config {
+  std::vector<SocketAddress> coap_listen;
+  SocketAddress http_listen;
+  std::string store = "sqlite";
+  std::string sqlite_path = "events.db";
+
+  std::size_t pending_events_max = 16'384;
+  std::size_t pending_bytes_max = 16'777'216;
+  std::size_t batch_events_max = 8'192;
+  std::size_t payload_bytes_max = 4'096;
+  std::size_t dedup_entries_max = 524'288;
+  std::size_t receive_buffer_bytes = 8'388'608;
+  int drain_timeout_seconds = 20;
+
+  std::string log_level = "info";
+  LogFormat log_format = LogFormat::kText;
+  int log_requests_per_second_max = 100;
+};
+
+// What the command line asked for: to run with a configuration, or to print a text and end.
+struct Invocation {
+  Config config;
+  std::optional<std::string> print;  // --help, --version, --print-config, --check-config
+};
+
+using Environment = std::function<const char*(const char* name)>;
+
+// `arguments` without the program's name. Errors are kConfig, one line naming field and value.
+Result<Invocation> ParseConfig(const std::vector<std::string>& arguments,
+                               const Environment& environment);
+
+}  // namespace collector

@@ -1,0 +1,22 @@
+// GET /health and GET /.well-known/core.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "collector/base/service_state.h"
+#include "collector/middleware/middleware.h"
+
+namespace collector {
+
+// The body of every health answer: {"status","store","version","time"}. Any thread.
+std::string HealthJson(const ServiceState& state, std::int64_t wall_ns);
+
+// 2.05 with the health body while events are taken; 5.03 with it while they are not. Accept other
+// than JSON: 4.06. `state` outlives the handler.
+Handler HealthHandler(const ServiceState* state);
+
+// What this server offers, in link format (RFC 6690).
+Handler WellKnownCoreHandler();
+
+}  // namespace collector

@@ -1,0 +1,97 @@
+#include "collector/http/admin_server.h"
+
+#include <httplib.h>
+
+#include <cerrno>
+#include <cstring>
+#include <thread>
+
+#include "collector/base/clock.h"
+#include "collector/handlers/health.h"
+#include "collector/http/metrics_text.h"
+
+namespace collector {
+namespace {
+
+constexpr std::size_t kThreads = 2;
+constexpr std::int64_t kLoopStuckNs = 10 * kNsPerSecond;
+constexpr int kTimeoutSeconds = 5;
+constexpr std::size_t kRequestBytesMax = 16 * 1024;
+
+}  // namespace
+
+struct AdminServer::Impl {
+  httplib::Server server;
+  std::string address;
+  std::thread thread;
+};
+
+namespace {
+
+void AddRoutes(httplib::Server* server, const ServiceState* state, const Metrics* metrics) {
+  const auto health = [state](const httplib::Request&, httplib::Response& response) {
+    response.status = state->Serving() ? 200 : 503;
+    response.set_content(HealthJson(*state, ReadClock().wall_ns) + "\n", "application/json");
+  };
+  server->Get("/health", health);
+  server->Get("/readyz", health);
+  server->Get("/livez", [state](const httplib::Request&, httplib::Response& response) {
+    const std::int64_t idle_ns = ReadClock().monotonic_ns - state->last_turn_ns.load();
+    response.status = idle_ns < kLoopStuckNs ? 200 : 503;
+    response.set_content(response.status == 200 ? "ok\n" : "the event loop is stuck\n",
+                         "text/plain");
+  });
+  server->Get("/metrics", [metrics](const httplib::Request&, httplib::Response& response) {
+    response.set_content(MetricsText(*metrics), "text/plain; version=0.0.4; charset=utf-8");
+  });
+}
+
+}  // namespace
+
+AdminServer::AdminServer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+Result<std::unique_ptr<AdminServer>> AdminServer::Create(const SocketAddress& listen,
+                                                         const ServiceState* state,
+                                                         const Metrics* metrics) {
+  auto impl = std::make_unique<Impl>();
+  httplib::Server& server = impl->server;
+  server.new_task_queue = [] { return new httplib::ThreadPool(kThreads); };
+  server.set_read_timeout(kTimeoutSeconds, 0);
+  server.set_write_timeout(kTimeoutSeconds, 0);
+  server.set_payload_max_length(kRequestBytesMax);
+  server.set_keep_alive_timeout(kTimeoutSeconds);
+  // Not the library's SO_REUSEPORT: a port that is taken must be an error.
+  server.set_socket_options([](socket_t fd) {
+    const int on = 1;
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+  });
+  AddRoutes(&server, state, metrics);
+
+  const std::string text = listen.ToString();
+  std::string host = text.substr(0, text.rfind(':'));
+  if (host.front() == '[') host = host.substr(1, host.size() - 2);
+  errno = 0;
+  int port = listen.port();
+  if (port == 0) {
+    port = server.bind_to_any_port(host);
+  } else if (!server.bind_to_port(host, port)) {
+    port = -1;
+  }
+  if (port < 0) {
+    const std::string why = errno != 0 ? std::strerror(errno) : "cannot bind";
+    return Error{ErrorCode::kIo, "http " + text + ": " + why};
+  }
+  impl->address = text.substr(0, text.rfind(':')) + ":" + std::to_string(port);
+  impl->thread = std::thread([&server] { server.listen_after_bind(); });
+  while (!server.is_running()) std::this_thread::yield();  // it must be stoppable from now on
+  return std::unique_ptr<AdminServer>(new AdminServer(std::move(impl)));
+}
+
+AdminServer::~AdminServer() {
+  impl_->server.stop();
+  impl_->thread.join();
+}
+
+std::string AdminServer::Address() const { return impl_->address; }
+
+}  // namespace collector

@@ -1,0 +1,12 @@
+// Critical-options check: what a client insists on and this server does not do is refused.
+#pragma once
+
+#include "collector/middleware/middleware.h"
+
+namespace collector {
+
+// Answers 4.02 where a critical option is not understood (RFC 7252 section 5.4.1), 5.05 where the
+// request wants a proxy (section 5.10.2).
+Middleware CheckCriticalOptions();
+
+}  // namespace collector

@@ -1,0 +1,67 @@
+#include "collector/store/sqlite/batch.h"
+
+namespace collector {
+namespace {
+
+// Numbers and booleans natively, text as text; arrays and objects are in the payload only.
+void SetValue(const Json& value, Row* row) {
+  switch (value.type()) {
+    case Json::value_t::number_integer:
+      row->value_kind = Row::ValueKind::kInteger;
+      row->integer = value.get<std::int64_t>();
+      return;
+    case Json::value_t::number_unsigned:
+      if (value.get<std::uint64_t>() <= INT64_MAX) {
+        row->value_kind = Row::ValueKind::kInteger;
+        row->integer = value.get<std::int64_t>();
+        return;
+      }
+      [[fallthrough]];
+    case Json::value_t::number_float:
+      row->value_kind = Row::ValueKind::kReal;
+      row->real = value.get<double>();
+      return;
+    case Json::value_t::boolean:
+      row->value_kind = Row::ValueKind::kInteger;
+      row->integer = value.get<bool>() ? 1 : 0;
+      return;
+    case Json::value_t::string:
+      row->value_kind = Row::ValueKind::kText;
+      return;
+    default:
+      row->value_kind = Row::ValueKind::kNone;
+  }
+}
+
+}  // namespace
+
+void Batch::Add(const StoreEvent& stored, Completion done) {
+  const Event& event = stored.event;
+  Row row{.id = stored.id,
+          .timestamp_ns = stored.timestamp_ns,
+          .received_ns = stored.received_ns,
+          .text_at = text_.size(),
+          .name_space_bytes = static_cast<std::uint16_t>(event.name_space.size()),
+          .sender_bytes = static_cast<std::uint16_t>(event.sender.size()),
+          .origin_bytes = static_cast<std::uint16_t>(event.origin.size()),
+          .type_bytes = static_cast<std::uint16_t>(event.type.size()),
+          .payload_bytes = static_cast<std::uint32_t>(stored.payload_json.size()),
+          .done = std::move(done)};
+  SetValue(event.value, &row);
+  text_.append(event.name_space).append(event.sender).append(event.origin).append(event.type);
+  text_.append(stored.payload_json);
+  if (row.value_kind == Row::ValueKind::kText) {
+    const auto& text = event.value.get_ref<const std::string&>();
+    row.value_bytes = static_cast<std::uint32_t>(text.size());
+    text_.append(text);
+  }
+  rows_.push_back(std::move(row));
+}
+
+void Batch::FinishAll() {
+  for (Row& row : rows_) std::move(row.done).Finish(row.outcome);
+  rows_.clear();
+  text_.clear();
+}
+
+}  // namespace collector

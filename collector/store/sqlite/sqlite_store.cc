@@ -1,0 +1,128 @@
+#include "collector/store/sqlite/sqlite_store.h"
+
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "collector/base/clock.h"
+
+namespace collector {
+
+Result<std::unique_ptr<SqliteStore>> SqliteStore::Create(const SqliteStoreOptions& options,
+                                                         Poller* poller, Metrics* metrics,
+                                                         std::shared_ptr<spdlog::logger> log) {
+  auto database = Database::Open(options.path);
+  if (!database.ok()) return database.error();
+  UniqueFd fd(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (fd.get() < 0) return Error{ErrorCode::kIo, std::string("eventfd: ") + std::strerror(errno)};
+  const int raw_fd = fd.get();
+  std::unique_ptr<SqliteStore> store(new SqliteStore(options, std::move(database).value(),
+                                                     std::move(fd), poller, metrics,
+                                                     std::move(log)));
+  const Status watched =
+      poller->Watch(raw_fd, [raw = store.get()] { raw->OnCommitted(); });
+  if (!watched.ok()) return watched.error();
+  return store;
+}
+
+SqliteStore::SqliteStore(const SqliteStoreOptions& options, std::unique_ptr<Database> database,
+                         UniqueFd committed_fd, Poller* poller, Metrics* metrics,
+                         std::shared_ptr<spdlog::logger> log)
+    : batch_events_max_(options.batch_events_max),
+      poller_(poller),
+      metrics_(metrics),
+      log_(std::move(log)),
+      committed_fd_(std::move(committed_fd)),
+      database_(std::move(database)),
+      writer_([this] { Write(); }) {}
+
+SqliteStore::~SqliteStore() {
+  CHECK(!writing_ && filling_.empty());
+  poller_->Forget(committed_fd_.get());
+  {
+    const std::lock_guard lock(mutex_);
+    stop_ = true;
+  }
+  handed_.notify_one();
+  writer_.join();
+}
+
+void SqliteStore::Submit(const StoreEvent& event, Completion done) {
+  if (filling_.empty() || filling_.back()->size() == batch_events_max_) {
+    filling_.push_back(spare_ ? std::move(spare_) : std::make_unique<Batch>());
+  }
+  filling_.back()->Add(event, std::move(done));
+}
+
+void SqliteStore::Flush() {
+  if (writing_ || filling_.empty()) return;
+  writing_ = true;
+  {
+    const std::lock_guard lock(mutex_);
+    to_write_ = std::move(filling_.front());
+  }
+  handed_.notify_one();
+  filling_.pop_front();
+}
+
+void SqliteStore::OnCommitted() {
+  std::uint64_t signalled = 0;
+  if (read(committed_fd_.get(), &signalled, sizeof(signalled)) != sizeof(signalled)) return;
+  std::unique_ptr<Batch> batch;
+  {
+    const std::lock_guard lock(mutex_);
+    batch = std::move(committed_);
+  }
+  CHECK(batch != nullptr && writing_);
+  writing_ = false;
+  Flush();  // the next commit begins while these answers are made
+  batch->FinishAll();
+  spare_ = std::move(batch);
+}
+
+void SqliteStore::Write() {
+  for (;;) {
+    std::unique_ptr<Batch> batch;
+    {
+      std::unique_lock lock(mutex_);
+      handed_.wait(lock, [this] { return to_write_ != nullptr || stop_; });
+      if (to_write_ == nullptr) return;
+      batch = std::move(to_write_);
+    }
+    const std::int64_t began_ns = ReadClock().monotonic_ns;
+    const Status status = database_->Commit(batch.get());
+    metrics_->store.commit_time.Observe(ReadClock().monotonic_ns - began_ns);
+    metrics_->store.commits.Add();
+    metrics_->store.events_committed.Add(status.ok() ? batch->size() : 0);
+    Report(status);
+    {
+      const std::lock_guard lock(mutex_);
+      committed_ = std::move(batch);
+    }
+    const std::uint64_t one = 1;
+    CHECK(write(committed_fd_.get(), &one, sizeof(one)) == sizeof(one));
+  }
+}
+
+void SqliteStore::Report(const Status& status) {
+  if (status.ok()) {
+    if (failures_in_a_row_ > 0) {
+      log_->warn("the store takes events again, after {} failed commits", failures_in_a_row_);
+    }
+    failures_in_a_row_ = 0;
+  } else {
+    if (failures_in_a_row_++ == 0) {
+      log_->error("{}; devices are told to try again (5.03)", status.error().message);
+    }
+    metrics_->store.commits_failed.Add();
+  }
+  failing_.store(!status.ok(), std::memory_order_relaxed);
+}
+
+StoreHealth SqliteStore::health() const {
+  return failing_.load(std::memory_order_relaxed) ? StoreHealth::kFailing : StoreHealth::kOk;
+}
+
+}  // namespace collector
