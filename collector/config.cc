@@ -23,7 +23,6 @@ std::string EnvironmentName(std::string flag) {
   return "COLLECTOR_" + flag;
 }
 
-// Reads the file with CLI11's TOML reader, but says which file and that it was the file.
 void AddOptions(CLI::App* app, Raw* raw) {
   Config& config = raw->config;
   app->add_option("--coap-listen", raw->coap_listen,
@@ -61,7 +60,7 @@ void AddOptions(CLI::App* app, Raw* raw) {
                   "Requests logged with a line each; the others of a second share one")
       ->check(CLI::Range(0, 1'000'000));
   for (CLI::Option* option : app->get_options()) {
-    if (option->get_name() == "--help") continue;
+    if (option->get_name() == "--help" || option->get_name() == "--version") continue;
     option->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
     option->capture_default_str();
   }
@@ -112,6 +111,15 @@ std::string OneLine(std::string text) {
   return text;
 }
 
+// CLI11 names the key, not the file.
+std::string FileError(const CLI::App& app, const std::string& what) {
+  constexpr std::string_view kUnknown = "INI was not able to parse ";
+  const std::string path = app.get_config_ptr()->as<std::string>();
+  const bool unknown = what.starts_with(kUnknown);
+  return path + ": " + (unknown ? "unknown key '" + what.substr(kUnknown.size()) + "'"
+                                : OneLine(what));
+}
+
 }  // namespace
 
 Result<Invocation> ParseConfig(const std::vector<std::string>& arguments,
@@ -144,6 +152,8 @@ Result<Invocation> ParseConfig(const std::vector<std::string>& arguments,
     app.exit(asked, text, text);
     invocation.print = text.str();
     return invocation;
+  } catch (const CLI::ConfigError& error) {
+    return Error{ErrorCode::kConfig, FileError(app, error.what())};
   } catch (const CLI::ParseError& error) {
     return Error{ErrorCode::kConfig, OneLine(error.what())};
   }

@@ -1,0 +1,94 @@
+#include "collector/handlers/events.h"
+
+#include "tests/fakes/collector_core.h"
+#include "tests/unit/catch.h"
+
+namespace collector {
+namespace {
+
+const AddressPair kPeer = WirePeer(2, 40'000);
+
+unsigned CodeOf(CollectorCore* core, std::string_view payload) {
+  static std::uint16_t id = 0;
+  core->Receive(kPeer, WirePost(WireType::kCon, ++id, "t", payload));
+  core->store.CommitAll();
+  const auto sent = core->TakeSent();
+  REQUIRE(sent.size() == 1);
+  return ReadWire(sent[0].bytes).code;
+}
+
+}  // namespace
+
+TEST_CASE("the answer follows from the outcome and from nothing else") {
+  CollectorCore core;
+  const std::string request = WirePost(WireType::kCon, 1, "t", WireEvent("o", 1));
+  const auto answer_to = [&](Outcome outcome) {
+    core.Receive(kPeer, request);
+    core.store.Fail(outcome);
+    return ReadWire(core.TakeSent().at(0).bytes).code;
+  };
+  CHECK(answer_to(Outcome::kNotNow) == 0xa3);
+  CHECK(answer_to(Outcome::kRefused) == 0x96);
+  CHECK(answer_to(Outcome::kDuplicate) == 0x41);
+}
+
+TEST_CASE("the same event in two requests is stored once and answered 2.01 twice") {
+  CollectorCore core;
+  const std::string event = WireEvent("o", 1, "2026-11-21T05:00:00Z");
+  CHECK(CodeOf(&core, event) == 0x41);
+  CHECK(CodeOf(&core, event) == 0x41);
+  CHECK(core.store.stored.size() == 1);
+  CHECK(core.metrics.events.duplicate.Get() == 1);
+}
+
+TEST_CASE("two readings alike in all but their arrival are two events") {
+  CollectorCore core;
+  CHECK(CodeOf(&core, WireEvent("o", 1)) == 0x41);
+  CHECK(CodeOf(&core, WireEvent("o", 1)) == 0x41);
+  CHECK(core.store.stored.size() == 2);
+}
+
+TEST_CASE("two readings a microsecond apart are two events") {
+  CollectorCore core;
+  CHECK(CodeOf(&core, WireEvent("o", 1, "2026-11-21T05:00:00.000001Z")) == 0x41);
+  CHECK(CodeOf(&core, WireEvent("o", 1, "2026-11-21T05:00:00.000002Z")) == 0x41);
+  CHECK(core.store.stored.size() == 2);
+}
+
+TEST_CASE("limits of count and bytes are answered 5.03 with Max-Age, and are given back") {
+  CollectorCore core({}, {.pending_events_max = 2, .pending_bytes_max = 200});
+  core.Receive(kPeer, WirePost(WireType::kCon, 1, "t", WireEvent("o", 1)));
+  core.Receive(kPeer, WirePost(WireType::kCon, 2, "t", WireEvent("o", 2)));
+  CHECK(core.TakeSent().empty());
+  core.Receive(kPeer, WirePost(WireType::kCon, 3, "t", WireEvent("o", 3)));
+  const auto full = core.TakeSent();
+  REQUIRE(full.size() == 1);
+  CHECK(ReadWire(full[0].bytes).code == 0xa3);
+  CHECK(full[0].bytes[5] == '\xd1');  // one byte of option 14, Max-Age
+  CHECK(full[0].bytes[6] == '\x01');
+  core.store.CommitAll();
+  CHECK(core.TakeSent().size() == 2);
+  CHECK(core.metrics.events.pending_bytes.Get() == 0);
+  CHECK(CodeOf(&core, WireEvent(std::string(140, 'o'), 1)) == 0xa3);  // bytes
+  CHECK(CodeOf(&core, WireEvent("o", 4)) == 0x41);
+}
+
+TEST_CASE("a payload over the limit, or cut by the socket, is 4.13 with Size1") {
+  CollectorCore core({}, {.payload_bytes_max = 128});
+  CHECK(CodeOf(&core, WireEvent(std::string(128, 'o'), 1)) == 0x8d);
+  core.Receive(kPeer, WirePost(WireType::kCon, 999, "t", "{"), true);
+  CHECK(ReadWire(core.TakeSent().at(0).bytes).code == 0x8d);
+}
+
+TEST_CASE("a draining collector takes nothing new and completes what it has") {
+  CollectorCore core;
+  core.Receive(kPeer, WirePost(WireType::kCon, 1, "t", WireEvent("o", 1)));
+  core.events.StopTaking();
+  core.Receive(kPeer, WirePost(WireType::kCon, 2, "t", WireEvent("o", 2)));
+  CHECK(ReadWire(core.TakeSent().at(0).bytes).code == 0xa3);
+  core.store.CommitAll();
+  CHECK(ReadWire(core.TakeSent().at(0).bytes).code == 0x41);
+  CHECK(core.store.stored.size() == 1);
+}
+
+}  // namespace collector

@@ -1,0 +1,120 @@
+#include <spdlog/sinks/ostream_sink.h>
+
+#include <sstream>
+
+#include "collector/middleware/access_log.h"
+#include "tests/fakes/collector_core.h"
+#include "tests/unit/catch.h"
+
+namespace collector {
+namespace {
+
+const AddressPair kPeer = WirePeer(2, 40'000);
+
+std::string Get(std::string_view options) {
+  return WireHeader(WireType::kCon, 0x01, 1, "").append(options);
+}
+
+std::string AnswerTo(CollectorCore* core, std::string_view request) {
+  core->Receive(kPeer, request);
+  const auto sent = core->TakeSent();
+  REQUIRE(sent.size() == 1);
+  return sent[0].bytes;
+}
+
+class CountingSink : public ReplySink {
+ public:
+  void Answer(std::uint32_t, Response) override { ++answers; }
+  void AddHook(std::uint32_t, AnswerHook*) override {}
+  int answers = 0;
+};
+
+}  // namespace
+
+TEST_CASE("a chain runs in reading order, and a middleware may stop it") {
+  std::string order;
+  const auto note = [&order](char name) -> Middleware {
+    return [&order, name](Handler next) -> Handler {
+      return [&order, name, next = std::move(next)](const Request& request, Reply reply) {
+        order.push_back(name);
+        next(request, std::move(reply));
+      };
+    };
+  };
+  const Middleware stop = [](Handler) -> Handler {
+    return [](const Request&, Reply reply) { std::move(reply).Send({.code = Code::kNotFound}); };
+  };
+  const Handler last = [&order](const Request&, Reply reply) {
+    order.push_back('.');
+    std::move(reply).Send({.code = Code::kContent});
+  };
+  CountingSink sink;
+  Chain({note('a'), note('b')}, last)({}, Reply(&sink, 0));
+  CHECK(order == "ab.");
+  Chain({note('c'), stop, note('d')}, last)({}, Reply(&sink, 0));
+  CHECK(order == "ab.c");
+  CHECK(sink.answers == 2);
+}
+
+TEST_CASE("the router tells an unknown path from an unknown method") {
+  CollectorCore core;
+  CHECK(ReadWire(AnswerTo(&core, Get("\xb6" "health"))).code == 0x45);
+  CHECK(ReadWire(AnswerTo(&core, Get("\xb6" "helath"))).code == 0x84);
+  CHECK(ReadWire(AnswerTo(&core, Get("\xb6" "events"))).code == 0x85);
+  CHECK(ReadWire(AnswerTo(&core, Get(""))).code == 0x84);
+  CHECK(ReadWire(AnswerTo(&core, WireHeader(WireType::kCon, 0x1f, 1, "").append("\xb6" "health")))
+            .code == 0x85);
+}
+
+TEST_CASE("health names the format it was asked for, or refuses") {
+  CollectorCore core;
+  CHECK(ReadWire(AnswerTo(&core, Get("\xb6" "health" "\x61\x32"))).code == 0x45);
+  CHECK(ReadWire(AnswerTo(&core, Get("\xb6" "health" "\x61\x3c"))).code == 0x86);
+  core.state.phase = ServiceState::Phase::kDraining;
+  CHECK(ReadWire(AnswerTo(&core, Get("\xb6" "health"))).code == 0xa3);
+}
+
+TEST_CASE("default headers: JSON and Max-Age 0 on what this server tells") {
+  CollectorCore core;
+  // 2.05, message id 1, Content-Format 50, Max-Age of no bytes, then the payload.
+  const std::string answer = AnswerTo(&core, Get("\xb6" "health"));
+  CHECK(answer.substr(0, 8) == std::string("\x60\x45\x00\x01\xc1\x32\x20\xff", 8));
+}
+
+TEST_CASE("a content format that no handler reads is 4.15") {
+  CollectorCore core;
+  const auto post = [](std::string_view format) {
+    return WireHeader(WireType::kCon, 0x02, 1, "").append("\xb6" "events").append(format) +
+           "\xff{}";
+  };
+  CHECK(ReadWire(AnswerTo(&core, post("\x11\x3c"))).code == 0x8f);
+  CHECK(ReadWire(AnswerTo(&core, post("\x10"))).code == 0x8f);
+  CHECK(ReadWire(AnswerTo(&core, post(""))).code == 0x80);  // none given is JSON
+}
+
+TEST_CASE("the access log writes a line a request up to its rate, then one a second") {
+  std::ostringstream out;
+  auto log = std::make_shared<spdlog::logger>(
+      "test", std::make_shared<spdlog::sinks::ostream_sink_mt>(out));
+  log->set_pattern("%v");
+  Metrics metrics;
+  AccessLog access_log(log, &metrics, 2);
+  Response created{.code = Code::kCreated};
+  Response bad = Response::Diagnostic(Code::kBadRequest, "origin is missing");
+  const AnsweredRequest request{Code::kPost, "/events", kPeer.remote, 1'500'000};
+  access_log.Tick(10 * kNsPerSecond);
+  access_log.OnAnswer(request, &created);
+  access_log.OnAnswer({Code::kGet, "/a\nb", kPeer.remote, 1'500'000}, &bad);
+  for (int i = 0; i < 5; ++i) access_log.OnAnswer(request, &created);
+  access_log.OnAnswer(request, &bad);
+  access_log.Tick(10 * kNsPerSecond + 1);  // the second is not over
+  CHECK(out.str() ==
+        "127.0.0.2:40000 POST /events > 2.01 1.50 ms\n"
+        "127.0.0.2:40000 GET /a?b > 4.00 1.50 ms: origin is missing\n");
+  out.str("");
+  access_log.Tick(11 * kNsPerSecond);
+  CHECK(out.str() == "and 6 more requests in this second: 2.01=5 4.00=1, longest 1.50 ms\n");
+  CHECK(metrics.coap.answers_by_code[0x41].Get() == 6);
+}
+
+}  // namespace collector
