@@ -33,6 +33,11 @@ void SetValue(const Json& value, Row* row) {
   }
 }
 
+// Most payloads are a type and a number or text, which have their columns.
+bool ColumnsTellAll(const Event& event) {
+  return event.extra.is_null() && (event.value.is_number() || event.value.is_string());
+}
+
 }  // namespace
 
 void Batch::Add(const StoreEvent& stored, Completion done) {
@@ -45,11 +50,13 @@ void Batch::Add(const StoreEvent& stored, Completion done) {
           .sender_bytes = static_cast<std::uint16_t>(event.sender.size()),
           .origin_bytes = static_cast<std::uint16_t>(event.origin.size()),
           .type_bytes = static_cast<std::uint16_t>(event.type.size()),
-          .payload_bytes = static_cast<std::uint32_t>(stored.payload_json.size()),
           .done = std::move(done)};
   SetValue(event.value, &row);
+  if (!ColumnsTellAll(event)) {
+    row.payload_bytes = static_cast<std::uint32_t>(stored.payload_json.size());
+  }
   text_.append(event.name_space).append(event.sender).append(event.origin).append(event.type);
-  text_.append(stored.payload_json);
+  if (row.payload_bytes > 0) text_.append(stored.payload_json);
   if (row.value_kind == Row::ValueKind::kText) {
     const auto& text = event.value.get_ref<const std::string&>();
     row.value_bytes = static_cast<std::uint32_t>(text.size());

@@ -22,7 +22,7 @@ struct Row {
   std::uint16_t sender_bytes = 0;
   std::uint16_t origin_bytes = 0;
   std::uint16_t type_bytes = 0;
-  std::uint32_t payload_bytes = 0;
+  std::uint32_t payload_bytes = 0;  // 0: type and value tell all of it
   std::uint32_t value_bytes = 0;
   ValueKind value_kind = ValueKind::kNone;
   Outcome outcome = Outcome::kNotNow;

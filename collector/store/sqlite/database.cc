@@ -2,8 +2,7 @@
 
 #include <sqlite3.h>
 
-#include <cerrno>
-#include <cstring>
+#include <algorithm>
 #include <filesystem>
 
 namespace collector {
@@ -13,19 +12,20 @@ constexpr int kBusyTimeoutMs = 5'000;  // another process may write the same fil
 // "coap" in the file's header: how a file of ours is told from any other database.
 constexpr std::int64_t kApplicationId = 0x636f6170;
 
-// The id is time-first, so that the table is in time order and a time range is a key range.
+// Rows are appended as they come, with the id in an index of its own: devices' clocks differ by
+// seconds, and rows kept in the order of their ids would touch a page each (docs/design.md).
 constexpr const char* kCreate =
     "CREATE TABLE events ("
-    " id BLOB NOT NULL PRIMARY KEY,"        // 16 bytes, see docs/protocol.md
+    " id BLOB NOT NULL UNIQUE,"        // 16 bytes, see docs/protocol.md
     " timestamp_ns INTEGER NOT NULL,"       // the event's own, or its arrival
     " name_space TEXT NOT NULL,"
     " sender TEXT NOT NULL,"
     " origin TEXT NOT NULL,"
     " type TEXT NOT NULL,"                  // payload.type
     " value,"                               // payload.value: number, text, boolean as 0 and 1
-    " payload TEXT NOT NULL,"               // the payload whole, as JSON
+    " payload TEXT,"                        // the payload whole, as JSON, where there is more to it
     " received_ns INTEGER NOT NULL"
-    ") WITHOUT ROWID";
+    ")";
 constexpr const char* kInsert =
     "INSERT INTO events VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT DO NOTHING";
 
@@ -85,6 +85,9 @@ Result<std::unique_ptr<Database>> Database::Open(const std::string& path) {
     return Error{ErrorCode::kUnavailable, path + ": cannot open the store: the directory " +
                                               directory.string() + " does not exist (create it)"};
   }
+  // One thread uses the connection, and nobody reads SQLite's memory statistics. Refused, and
+  // rightly so, when another connection is open already.
+  sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
   std::unique_ptr<Database> database(new Database(path));
   sqlite3* raw = nullptr;
   const int opened = sqlite3_open_v2(
@@ -127,7 +130,7 @@ Status Database::Prepare() {
                   "; COMMIT";
   for (const std::string& sql :
        {std::string("PRAGMA journal_mode=WAL"), std::string("PRAGMA synchronous=FULL"),
-        std::string("PRAGMA wal_autocheckpoint=4000"),
+        std::string("PRAGMA wal_autocheckpoint=8000"), std::string("PRAGMA cache_size=-16000"),
         std::string("PRAGMA journal_size_limit=67108864"), schema}) {
     if (Status done = Execute(sql.c_str()); !done.ok()) return done;
   }
@@ -156,7 +159,11 @@ Status Database::InsertRow(const Batch& batch, Row* row) {
   bind_text(4, row->sender_bytes);
   bind_text(5, row->origin_bytes);
   bind_text(6, row->type_bytes);
-  bind_text(8, row->payload_bytes);
+  if (row->payload_bytes > 0) {
+    bind_text(8, row->payload_bytes);
+  } else {
+    sqlite3_bind_null(insert, 8);
+  }
   switch (row->value_kind) {
     case Row::ValueKind::kNone:
       sqlite3_bind_null(insert, 7);
@@ -186,10 +193,15 @@ Status Database::Commit(Batch* batch) {
     if (stepped != SQLITE_DONE) return LastError("cannot store events");
     return Ok{};
   };
+  // In the order of their ids, so that the index is walked once.
+  by_id_.clear();
+  for (Row& row : batch->rows()) by_id_.push_back(&row);
+  std::sort(by_id_.begin(), by_id_.end(),
+            [](const Row* left, const Row* right) { return left->id < right->id; });
   Status status = run(begin_.get());
-  for (Row& row : batch->rows()) {
+  for (Row* row : by_id_) {
     if (!status.ok()) break;
-    status = InsertRow(*batch, &row);
+    status = InsertRow(*batch, row);
   }
   if (status.ok()) status = run(commit_.get());
   if (status.ok()) return status;

@@ -49,6 +49,7 @@ class Database {
   std::unique_ptr<sqlite3_stmt, Close> begin_;
   std::unique_ptr<sqlite3_stmt, Close> insert_;
   std::unique_ptr<sqlite3_stmt, Close> commit_;
+  std::vector<Row*> by_id_;  // reused
 };
 
 }  // namespace collector

@@ -1,5 +1,6 @@
 #include "collector/store/sqlite/sqlite_store.h"
 
+#include <pthread.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -83,6 +84,7 @@ void SqliteStore::OnCommitted() {
 }
 
 void SqliteStore::Write() {
+  pthread_setname_np(pthread_self(), "store-writer");
   for (;;) {
     std::unique_ptr<Batch> batch;
     {

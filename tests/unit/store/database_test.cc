@@ -105,12 +105,13 @@ TEST_CASE("values are stored so that SQL can use them") {
   REQUIRE(database.value()->Commit(&batch).ok());
   batch.FinishAll();
   CHECK(Query(directory.File(),
-              "SELECT typeof(value), value, json_extract(payload, '$.value'), length(id), "
+              "SELECT typeof(value), value, payload, length(id), "
               "received_ns - timestamp_ns FROM events ORDER BY id") ==
         std::vector<std::string>{
-            "integer|-7|-7|16|1", "real|1.5|1.5|16|1", "text|é'\"; DROP|é'\"; DROP|16|1",
-            "integer|1|1|16|1", "null||{\"lat\":1.5}|16|1",
-            "real|1.84467440737096e+19|1.84467440737096e+19|16|1"});
+            "integer|-7||16|1", "real|1.5||16|1", "text|é'\"; DROP||16|1",
+            "integer|1|{\"type\":\"t\",\"value\":true}|16|1",
+            "null||{\"type\":\"t\",\"value\":{\"lat\":1.5}}|16|1",
+            "real|1.84467440737096e+19||16|1"});
 }
 
 TEST_CASE("a file that is not ours is refused with the reason") {

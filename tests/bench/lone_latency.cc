@@ -1,0 +1,213 @@
+// What a lone event costs: the median time from sending one event to an idle collector until its
+// 2.01, and the median time of committing one such row with SQLite directly, into a file of the
+// same schema beside the collector's, in turns of 100 and 100 so that both meet the same disk.
+// Prints both and their ratio.
+#include <sqlite3.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "tests/bench/load_message.h"
+#include "tests/bench/udp.h"
+
+namespace {
+
+constexpr std::uint32_t kTurn = 100;
+
+// Durable when a commit returns, as the collector's store is; and like its, a log that grows for
+// the whole run (writing over an old one is cheaper).
+constexpr const char* kPragmas =
+    "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=8000";
+constexpr const char* kInsert =
+    "INSERT INTO events (id, timestamp_ns, name_space, sender, origin, type, value, payload,"
+    " received_ns) VALUES (?,?,?,?,?,?,?,?,?)";
+
+// A device that sends one event after the other and waits for each answer.
+class LoneDevice {
+ public:
+  explicit LoneDevice(const sockaddr_in& target) {
+    sockaddr_in local{};
+    local.sin_family = AF_INET;
+    fd_ = bench::OpenUdp(local);
+    if (connect(fd_, reinterpret_cast<const sockaddr*>(&target), sizeof(target)) != 0) {
+      bench::Die("connect");
+    }
+    const timeval timeout{.tv_sec = 2, .tv_usec = 0};
+    setsockopt(fd_, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
+    bench::InitRequest(&request_);
+  }
+  ~LoneDevice() { close(fd_); }
+  LoneDevice(const LoneDevice&) = delete;
+  LoneDevice& operator=(const LoneDevice&) = delete;
+
+  // Nanoseconds until the 2.01. Anything else, or silence for 2 s, ends the process.
+  std::int64_t SendOne() {
+    const std::int64_t time_ms = bench::WallNs() / 1'000'000;
+    bench::PatchRequest({.device = 0,
+                         .reading = count_ % bench::kReadingsPerMillisecondMax,
+                         .token = count_,
+                         .message_id = static_cast<std::uint16_t>(count_),
+                         .second = timestamps_.Second(time_ms / 1000),
+                         .millisecond = static_cast<std::uint32_t>(time_ms % 1000)},
+                        &request_);
+    ++count_;
+    std::array<std::uint8_t, 256> answer{};
+    const std::int64_t start_ns = bench::MonotonicNs();
+    if (send(fd_, request_.data(), request_.size(), 0) < 0) bench::Die("send");
+    const ssize_t size = recv(fd_, answer.data(), answer.size(), 0);
+    const std::int64_t end_ns = bench::MonotonicNs();
+    if (size < 0) bench::Die("no answer");
+    const bool same_exchange = size >= 8 && std::equal(&answer[2], &answer[8], &request_[2]);
+    if (!same_exchange || answer[0] != 0x64 || answer[1] != 0x41) {
+      std::fprintf(stderr, "not a piggybacked 2.01: code %u.%02u\n", answer[1] >> 5U,
+                   answer[1] & 31U);
+      std::exit(1);
+    }
+    return end_ns - start_ns;
+  }
+
+ private:
+  int fd_ = -1;
+  std::uint32_t count_ = 0;
+  bench::RequestBytes request_{};
+  bench::TimestampText timestamps_;
+};
+
+// A new database, with the schema of another, that takes one row a transaction. Its files are
+// removed at the end.
+class LoneCommits {
+ public:
+  LoneCommits(const std::string& store, std::string path) : path_(std::move(path)) {
+    RemoveFiles();
+    const std::string schema = ReadSchema(store);
+    Check(sqlite3_open(path_.c_str(), &database_));
+    Check(sqlite3_exec(database_, kPragmas, nullptr, nullptr, nullptr));
+    Check(sqlite3_exec(database_, schema.c_str(), nullptr, nullptr, nullptr));
+    Check(sqlite3_prepare_v2(database_, "BEGIN IMMEDIATE", -1, &begin_, nullptr));
+    Check(sqlite3_prepare_v2(database_, kInsert, -1, &insert_, nullptr));
+    Check(sqlite3_prepare_v2(database_, "COMMIT", -1, &commit_, nullptr));
+  }
+  ~LoneCommits() {
+    for (sqlite3_stmt* statement : {begin_, insert_, commit_}) sqlite3_finalize(statement);
+    sqlite3_close(database_);
+    RemoveFiles();
+  }
+  LoneCommits(const LoneCommits&) = delete;
+  LoneCommits& operator=(const LoneCommits&) = delete;
+
+  std::int64_t CommitOne() {
+    const std::int64_t now_ns = bench::WallNs();
+    std::array<std::uint8_t, 16> id{};
+    for (std::size_t i = 0; i < 6; ++i) {
+      id[i] = static_cast<std::uint8_t>((now_ns / 1'000'000) >> (40 - 8 * i));
+    }
+    for (std::size_t i = 6; i < id.size(); ++i) {
+      random_ = random_ * 6364136223846793005U + 1442695040888963407U;
+      id[i] = static_cast<std::uint8_t>(random_ >> 56);
+    }
+    const std::int64_t start_ns = bench::MonotonicNs();
+    Step(begin_);
+    Check(sqlite3_bind_blob(insert_, 1, id.data(), static_cast<int>(id.size()), nullptr));
+    Check(sqlite3_bind_int64(insert_, 2, now_ns));
+    BindText(3, "default");
+    BindText(4, "load");
+    BindText(5, "d000000");
+    BindText(6, "temperature");
+    Check(sqlite3_bind_double(insert_, 7, 21.5));
+    BindText(8, R"({"type":"temperature","value":21.5})");
+    Check(sqlite3_bind_int64(insert_, 9, now_ns));
+    Step(insert_);
+    Step(commit_);
+    return bench::MonotonicNs() - start_ns;
+  }
+
+ private:
+  std::string ReadSchema(const std::string& store) {
+    Check(sqlite3_open_v2(store.c_str(), &database_, SQLITE_OPEN_READONLY, nullptr));
+    std::string schema;
+    const auto append = [](void* out, int, char** columns, char**) {
+      *static_cast<std::string*>(out) += std::string(columns[0]) + ";";
+      return 0;
+    };
+    Check(sqlite3_exec(database_, "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL", append,
+                       &schema, nullptr));
+    Check(sqlite3_close(database_));
+    return schema;
+  }
+  void Check(int code) const {
+    if (code == SQLITE_OK || code == SQLITE_DONE) return;
+    std::fprintf(stderr, "%s: %s\n", path_.c_str(), sqlite3_errmsg(database_));
+    std::exit(1);
+  }
+  void Step(sqlite3_stmt* statement) {
+    Check(sqlite3_step(statement));
+    Check(sqlite3_reset(statement));
+  }
+  void BindText(int column, std::string_view text) {
+    Check(sqlite3_bind_text(insert_, column, text.data(), static_cast<int>(text.size()), nullptr));
+  }
+  void RemoveFiles() const {
+    for (const char* suffix : {"", "-wal", "-shm"}) unlink((path_ + suffix).c_str());
+  }
+
+  const std::string path_;
+  sqlite3* database_ = nullptr;
+  sqlite3_stmt* begin_ = nullptr;
+  sqlite3_stmt* insert_ = nullptr;
+  sqlite3_stmt* commit_ = nullptr;
+  std::uint64_t random_ = static_cast<std::uint64_t>(bench::WallNs());
+};
+
+double MedianUs(std::vector<std::int64_t>* times) {
+  const auto middle = times->begin() + static_cast<std::ptrdiff_t>(times->size() / 2);
+  std::nth_element(times->begin(), middle, times->end());
+  return static_cast<double>(*middle) / 1e3;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  std::string target;
+  std::string store;
+  std::uint32_t count = 1000;
+  bool json = false;
+  CLI::App app("Lone events to an idle collector, against lone commits");
+  app.add_option("--target", target, "ADDRESS:PORT of an idle collector, IPv4")->required();
+  app.add_option("--store", store,
+                 "the collector's SQLite file; the commits go to a new one beside it, built alike")
+      ->required()
+      ->check(CLI::ExistingFile);
+  app.add_option("--count", count, "of events, and of commits")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  app.add_flag("--json", json, "report as one JSON object");
+  CLI11_PARSE(app, argc, argv);
+
+  LoneDevice device(bench::ParseAddress(target));
+  LoneCommits commits(store, store + "-lone");
+  std::vector<std::int64_t> events;
+  std::vector<std::int64_t> rows;
+  while (events.size() < count) {
+    const std::uint32_t turn = std::min(kTurn, count - static_cast<std::uint32_t>(events.size()));
+    for (std::uint32_t i = 0; i < turn; ++i) events.push_back(device.SendOne());
+    for (std::uint32_t i = 0; i < turn; ++i) rows.push_back(commits.CommitOne());
+  }
+  const double event_us = MedianUs(&events);
+  const double commit_us = MedianUs(&rows);
+  if (json) {
+    std::printf("{\"event_us\":%.1f,\"commit_us\":%.1f,\"ratio\":%.3f,\"count\":%u}\n", event_us,
+                commit_us, event_us / commit_us, count);
+  } else {
+    std::printf("lone event %.0f us, one commit %.0f us (medians of %u), ratio %.2f\n", event_us,
+                commit_us, count, event_us / commit_us);
+  }
+}

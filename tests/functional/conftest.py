@@ -1,0 +1,45 @@
+import pathlib
+
+import pytest
+
+from processes import CLIENT, COLLECTOR, Collector
+
+
+def pytest_sessionstart():
+    for program in (COLLECTOR, CLIENT):
+        if not pathlib.Path(program).exists():
+            pytest.exit(f"{program} is missing; build it first: ./scripts/start does", 2)
+
+
+@pytest.fixture
+def start(tmp_path):
+    """Starts collectors, and stops those that still run: each must drain and end with 0."""
+    started = []
+
+    def start_one(*arguments, **options):
+        collector = Collector(tmp_path, *arguments, **options)
+        started.append(collector)
+        return collector
+
+    start_one.directory = tmp_path
+    yield start_one
+    running = [collector for collector in started if collector.process.poll() is None]
+    try:
+        for collector in running:
+            collector.stop()
+    finally:
+        for collector in running:
+            collector.kill()
+        for collector in started:
+            print(collector.output()[-8000:])
+
+
+@pytest.fixture
+def collector(start):
+    return start()
+
+
+@pytest.fixture
+def peer(collector):
+    with collector.peer() as peer:
+        yield peer

@@ -1,0 +1,254 @@
+"""Everything a device can get wrong: what it is told, and that nothing of it is stored.
+
+All of it goes to one collector. The answers are also written, as a Markdown table, to
+build/bad-input.md.
+"""
+
+import json
+
+import pytest
+import wire
+from processes import ROOT, Collector
+from wire import event, post, request
+
+PAYLOAD_BYTES_MAX = 4096
+TABLE = ROOT / "build" / "bad-input.md"
+
+
+def text(**members):
+    return json.dumps(event(**members)).encode()
+
+
+def changed(old, new, **members):
+    """An event's JSON with one thing replaced that json.dumps would not write."""
+    whole = text(**members)
+    assert whole.count(old) == 1
+    return whole.replace(old, new)
+
+
+def payload(value):
+    return post(event(payload=value))
+
+
+def nested(levels):
+    return b'{"namespace":"n","sender":"s","origin":"o","payload":{"type":"t","value":' + (
+        b"[" * levels + b"1" + b"]" * levels + b"}}")
+
+
+BAD = wire.BAD_REQUEST
+DEEP = "payload is nested deeper than 16"
+JSON_ERROR = "not JSON"
+TIME = "timestamp is not RFC 3339"
+
+# What is wrong, the message, the expected code, and what its diagnostic must contain.
+CASES = [
+    ("empty body", post(b""), BAD, "body is empty"),
+    ("a space for a body", post(b" "), BAD, JSON_ERROR),
+    ("not JSON", post(b"temperature=21.5"), BAD, JSON_ERROR),
+    ("JSON cut short", post(text()[:-9]), BAD, JSON_ERROR),
+    ("something after the event", post(text() + b"}"), BAD, JSON_ERROR),
+    ("two events in one body", post(text() + text()), BAD, JSON_ERROR),
+    ("trailing comma", post(text()[:-1] + b",}"), BAD, JSON_ERROR),
+    ("single quotes", post(text().replace(b'"', b"'")), BAD, JSON_ERROR),
+    ("a comment", post(b"/* event */" + text()), BAD, JSON_ERROR),
+    ("UTF-16", post(text().decode().encode("utf-16")), BAD, JSON_ERROR),
+    ("invalid UTF-8 in a name", post(changed(b"probe1", b"pro\xffbe")), BAD, JSON_ERROR),
+    ("overlong UTF-8 in a value", post(changed(b"21.5", b'"\xc0\xaf"')), BAD, JSON_ERROR),
+    ("half a surrogate pair", post(changed(b"probe1", rb"\ud800")), BAD, JSON_ERROR),
+    ("NUL in the body", post(changed(b"probe1", b"pro\x00be")), BAD, JSON_ERROR),
+    ("escaped NUL in a name", post(event(origin="pro\x00be")), BAD, "origin has a control char"),
+    ("newline in a name", post(event(sender="a\nb")), BAD, "sender has a control character"),
+    ("a number", post(b"21.5"), BAD, "event is not an object"),
+    ("a string", post(b'"event"'), BAD, "event is not an object"),
+    ("null", post(b"null"), BAD, "event is not an object"),
+    ("an array of events", post(b"[" + text() + b"]"), BAD, "event is not an object"),
+    ("an empty object", post(b"{}"), BAD, "namespace is missing"),
+    ("no namespace", post(event(namespace=None)), BAD, "namespace is missing"),
+    ("no sender", post(event(sender=None)), BAD, "sender is missing"),
+    ("no origin", post(event(origin=None)), BAD, "origin is missing"),
+    ("no payload", post(event(payload=None)), BAD, "payload is missing"),
+    ("no payload.type", payload({"value": 1}), BAD, "payload.type is missing"),
+    ("no payload.value", payload({"type": "t"}), BAD, "payload.value is missing"),
+    ("namespace is a number", post(event(namespace=1)), BAD, "namespace is not a string"),
+    ("sender is an object", post(event(sender={})), BAD, "sender is not a string"),
+    ("origin is an array", post(event(origin=["a"])), BAD, "origin is not a string"),
+    ("origin is null", post(changed(b'"probe1"', b"null")), BAD, "origin is not a string"),
+    ("payload is a number", payload(21.5), BAD, "payload is not an object"),
+    ("payload is an array", payload([1]), BAD, "payload is not an object"),
+    ("payload.type is a number", payload({"type": 1, "value": 1}), BAD,
+     "payload.type is not a string"),
+    ("payload.type is an object", payload({"type": {}, "value": 1}), BAD,
+     "payload.type is not a string"),
+    ("payload.value is null", payload({"type": "t", "value": None}), BAD, "payload.value is null"),
+    ("namespace is empty", post(event(namespace="")), BAD, "namespace is empty"),
+    ("sender is empty", post(event(sender="")), BAD, "sender is empty"),
+    ("payload.type is empty", payload({"type": "", "value": 1}), BAD, "payload.type is empty"),
+    ("sender of 257 bytes", post(event(sender="s" * 257)), BAD, "sender is longer than 256 bytes"),
+    ("origin of 129 characters, 258 bytes", post(event(origin="é" * 129)), BAD,
+     "origin is longer than 256 bytes"),
+    ("payload.type of 257 bytes", payload({"type": "t" * 257, "value": 1}), BAD,
+     "payload.type is longer than 256 bytes"),
+    ("id of 65 bytes", post(event(id="i" * 65)), BAD, "id is longer than 64 bytes"),
+    ("id is empty", post(event(id="")), BAD, "id is empty"),
+    ("id is a number", post(event(id=7)), BAD, "id is not a string"),
+    ("sender twice", post(changed(b'"sender"', b'"sender": "x", "sender"')), BAD,
+     "sender is there twice"),
+    ("payload twice", post(text()[:-1] + b',"payload":{"type":"t","value":1}}'), BAD,
+     "payload is there twice"),
+    ("payload.value twice", post(changed(b'"value"', b'"value": 1, "value"')), BAD,
+     "payload.value is there twice"),
+    ("another payload member twice", post(changed(b'"value"', b'"x": 1, "x": 2, "value"')), BAD,
+     "payload has a member twice"),
+    ("a member twice inside the value", post(changed(b"21.5", b'{"x": 1, "x": 2}')), BAD,
+     "payload has a member twice"),
+    ("a misspelt member", post(event(timestmap="2018-06-01T14:08:24Z")), BAD,
+     "timestmap is no member of an event"),
+    ("a member with an unprintable name", post(event(**{"a\x1b[31m": 1})), BAD,
+     "is no member of an event"),
+    ("17 levels", post(nested(15)), BAD, DEEP),
+    ("2,000 levels", post(nested(2000)), BAD, DEEP),
+    ("2,000 open brackets", post(nested(2000)[:2000]), BAD, DEEP),
+    ("NaN", post(changed(b"21.5", b"NaN")), BAD, JSON_ERROR),
+    ("Infinity", post(changed(b"21.5", b"-Infinity")), BAD, JSON_ERROR),
+    ("1e999", post(changed(b"21.5", b"1e999")), BAD, "number is out of range"),
+    ("a leading zero", post(changed(b"21.5", b"021.5")), BAD, JSON_ERROR),
+    ("hexadecimal", post(changed(b"21.5", b"0x15")), BAD, JSON_ERROR),
+    ("timestamp is a number", post(event(timestamp=1527862104)), BAD, "timestamp is not a string"),
+    ("timestamp is empty", post(event(timestamp="")), BAD, TIME),
+    ("timestamp without a zone", post(event(timestamp="2018-06-01T14:08:24")), BAD, TIME),
+    ("timestamp is a date", post(event(timestamp="2018-06-01")), BAD, TIME),
+    ("February 30", post(event(timestamp="2018-02-30T00:00:00Z")), BAD, TIME),
+    ("February 29, not a leap year", post(event(timestamp="2019-02-29T00:00:00Z")), BAD, TIME),
+    ("month 13", post(event(timestamp="2018-13-01T00:00:00Z")), BAD, TIME),
+    ("24:00", post(event(timestamp="2018-06-01T24:00:00Z")), BAD, TIME),
+    ("before 1970", post(event(timestamp="1969-12-31T23:59:59Z")), BAD, TIME),
+    ("after 2262", post(event(timestamp="2300-01-01T00:00:00Z")), BAD, TIME),
+    ("ten fractional digits", post(event(timestamp="2018-06-01T14:08:24.0123456789Z")), BAD, TIME),
+    ("body over the limit", post(text(value="x" * PAYLOAD_BYTES_MAX)), wire.TOO_LARGE,
+     f"larger than {PAYLOAD_BYTES_MAX} bytes"),
+    ("body far over the limit", post(text(value="x" * 60000)), wire.TOO_LARGE,
+     f"larger than {PAYLOAD_BYTES_MAX} bytes"),
+    ("content format text", post(text(), content_format=0), wire.UNSUPPORTED_FORMAT,
+     "content format is not 50"),
+    ("content format octet-stream", post(text(), content_format=42), wire.UNSUPPORTED_FORMAT,
+     "content format is not 50"),
+    ("content format 65000", post(text(), content_format=65000), wire.UNSUPPORTED_FORMAT,
+     "content format is not 50"),
+    ("no path", request(wire.POST, "/", text()), wire.NOT_FOUND, "no such path"),
+    ("unknown path", request(wire.POST, "/event", text()), wire.NOT_FOUND, "no such path"),
+    ("path below a known one", request(wire.POST, "/events/1", text()), wire.NOT_FOUND,
+     "no such path"),
+    ("slash inside a segment", request(wire.POST, "", text(), options=[(wire.URI_PATH, b"a/b")]),
+     wire.NOT_FOUND, "no such path"),
+    ("path of 255 bytes", request(wire.GET, "/" + "p" * 255), wire.NOT_FOUND, "no such path"),
+    ("path in capitals", request(wire.POST, "/EVENTS", text()), wire.NOT_FOUND, "no such path"),
+    ("GET /events", request(wire.GET, "/events"), wire.METHOD_NOT_ALLOWED, "method not allowed"),
+    ("PUT /events", request(wire.PUT, "/events", text()), wire.METHOD_NOT_ALLOWED,
+     "method not allowed"),
+    ("DELETE /events", request(wire.DELETE, "/events"), wire.METHOD_NOT_ALLOWED,
+     "method not allowed"),
+    ("FETCH /events", request(5, "/events", text()), wire.METHOD_NOT_ALLOWED,
+     "method not allowed"),
+    ("method 0.31", request(31, "/events", text()), wire.METHOD_NOT_ALLOWED, "method not allowed"),
+    ("POST /health", request(wire.POST, "/health", b"{}"), wire.METHOD_NOT_ALLOWED,
+     "method not allowed"),
+    ("an Accept that cannot be met", request(wire.GET, "/health", options=[(wire.ACCEPT, b"\x3c")]),
+     0x86, "50"),
+    ("unknown critical option", post(text(), options=[(2049, b"x")]), wire.BAD_OPTION, "2049"),
+    ("If-Match", post(text(), options=[(1, b"x")]), wire.BAD_OPTION, "1"),
+    ("Proxy-Uri", post(text(), options=[(35, b"coap://a/")]), 0xA5, "not a proxy"),
+    ("OSCORE", post(text(), options=[(9, b"")]), wire.BAD_OPTION, "9"),
+]
+
+# What is no CoAP message at all, or none to answer: silence.
+GOOD = wire.encode(post(text()))
+SILENT = [
+    ("a datagram of one byte", b"\x40"),
+    ("a datagram of three bytes", GOOD[:3]),
+    ("version 0", bytes([GOOD[0] & 0x3F]) + GOOD[1:]),
+    ("version 2", bytes([GOOD[0] & 0x3F | 0x80]) + GOOD[1:]),
+    ("token length 9", bytes([0x49]) + GOOD[1:]),
+    ("token cut short", GOOD[:6]),
+    ("option cut short", bytes([0x40, 2, 0, 1, 0xB6]) + b"eve"),
+    ("option delta 15", bytes([0x40, 2, 0, 1, 0xF1, 0])),
+    ("Content-Format of 3 bytes", wire.encode(post(text(), content_format=0x10032))),
+    ("Uri-Path of 256 bytes", wire.encode(request(wire.GET, "/" + "p" * 256))),
+    ("payload marker and no payload", GOOD[: GOOD.index(0xFF) + 1]),
+    ("random bytes", bytes(range(255, 0, -1))),
+]
+
+
+@pytest.fixture(scope="module")
+def answers(tmp_path_factory):
+    """Each case's answer, by its name; the collector is stopped and checked at the end."""
+    collector = Collector(tmp_path_factory.mktemp("bad"), payload_bytes_max=PAYLOAD_BYTES_MAX,
+                          log_requests_per_second_max=1000)
+    try:
+        with collector.peer() as peer:
+            answers = {}
+            for name, message, *_ in CASES:
+                peer.send(message)
+                answers[name] = peer.receive(2)
+            malformed = collector.metric("datagrams_malformed_total")
+            for _, datagram in SILENT:
+                peer.send(datagram)
+            answers["health"] = peer.ask(request(wire.GET, "/health"))
+            answers["after silence"] = peer.receive(0.3)
+            answers["malformed"] = collector.metric("datagrams_malformed_total") - malformed
+        answers["rows"] = collector.rows()
+        answers["log"] = collector.output()
+        collector.stop()
+    finally:
+        collector.kill()
+    write_table(answers)
+    return answers
+
+
+def write_table(answers):
+    lines = ["| what is wrong | answer | diagnostic |", "|---|---|---|"]
+    for name, *_ in CASES:
+        if (answer := answers[name]) is not None:
+            lines.append(f"| {name} | {wire.code_text(answer.code)} | {answer.text()} |")
+    lines += [f"| {name} | none | counted as malformed |" for name, _ in SILENT]
+    TABLE.parent.mkdir(exist_ok=True)
+    TABLE.write_text("\n".join(lines) + "\n")
+
+
+@pytest.mark.parametrize("name, code, diagnostic", [(case[0], *case[2:]) for case in CASES],
+                         ids=[case[0] for case in CASES])
+def test_refused(answers, name, code, diagnostic):
+    answer = answers[name]
+    assert answer is not None, "no answer"
+    assert wire.code_text(answer.code) == wire.code_text(code), answer.payload
+    assert diagnostic in answer.text()
+    assert 0 < len(answer.payload) <= 64
+    assert answer.text().isprintable()
+    assert answer.option(wire.CONTENT_FORMAT) is None
+    if code == wire.TOO_LARGE:
+        assert answer.option(wire.SIZE1) == PAYLOAD_BYTES_MAX
+
+
+def test_malformed_datagrams_are_counted_and_not_answered(answers):
+    assert answers["after silence"] is None
+    assert answers["malformed"] == len(SILENT)
+
+
+def test_the_collector_lives_and_has_stored_nothing(answers):
+    assert answers["health"].code == wire.CONTENT
+    assert answers["rows"] == []
+
+
+def test_the_log_shows_nothing_that_could_fool_a_terminal(answers):
+    assert all(line.isprintable() for line in answers["log"].splitlines())
+
+
+@pytest.mark.parametrize("levels", [0, 14])
+def test_just_within_the_limits(collector, peer, levels):
+    name = "n" * 256
+    assert peer.ask(post(nested(levels))).code == wire.CREATED
+    limit = event(namespace=name, sender=name, origin="é" * 128, id="i" * 64,
+                  payload={"type": name, "value": 1})
+    assert peer.ask(post(limit)).code == wire.CREATED
+    padding = PAYLOAD_BYTES_MAX - len(text(value=""))
+    assert peer.ask(post(text(value="x" * padding))).code == wire.CREATED
+    assert len(collector.rows()) == 3

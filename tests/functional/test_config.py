@@ -1,0 +1,139 @@
+"""Flag over environment over file over default, and what a bad configuration says."""
+
+import json
+import re
+
+import pytest
+from processes import COLLECTOR, environment, run
+
+
+def configure(*arguments, env=None, **how):
+    return run(COLLECTOR, *arguments, env=environment(**(env or {})), **how)
+
+
+def printed(*arguments, env=None):
+    """What --print-config says, as {key: text}."""
+    done = configure(*arguments, "--print-config", env=env)
+    assert done.returncode == 0, done.stderr
+    lines = [line for line in done.stdout.splitlines() if re.match(r"[a-z-]+ *=", line)]
+    return {key.strip(): value.strip() for key, value in (line.split("=", 1) for line in lines)}
+
+
+def test_precedence(tmp_path):
+    file = tmp_path / "collector.toml"
+    file.write_text('log-level = "warn"\nbatch-events-max = 7\ndedup-entries-max = 1024\n')
+    env = {"COLLECTOR_LOG_LEVEL": "error", "COLLECTOR_BATCH_EVENTS_MAX": "8"}
+    default = printed()
+    assert printed("--config", file)["dedup-entries-max"] == "1024"
+    assert default["dedup-entries-max"] != "1024"
+    assert printed("--config", file)["batch-events-max"] == "7"
+    assert printed("--config", file, env=env)["batch-events-max"] == "8"
+    assert printed("--config", file, "--batch-events-max", "9", env=env)["batch-events-max"] == "9"
+    assert printed("--config", file, env=env)["log-level"].strip("\"'") == "error"
+    assert printed(env={"COLLECTOR_CONFIG": str(file)})["batch-events-max"] == "7"
+
+
+def test_every_option_has_an_environment_variable():
+    """Each is asked for with a value it cannot have; the refusal names it."""
+    options = set(re.findall(r"--([a-z-]+)", configure("--help").stdout))
+    with_value = set(printed())
+    assert with_value < options
+    for option in with_value - {"sqlite-path"}:
+        done = configure("--check-config", env={f"COLLECTOR_{option.upper().replace('-', '_')}": "@"})
+        assert done.returncode == 78, option
+        assert option in done.stderr
+
+
+def test_printed_configuration_can_be_read_again(tmp_path):
+    file = tmp_path / "collector.toml"
+    file.write_text(configure("--print-config", "--batch-events-max", "77").stdout)
+    assert printed("--config", file) == printed("--batch-events-max", "77")
+
+
+def test_environment_configures_a_running_collector(start):
+    collector = start(sqlite_path=None, env={"COLLECTOR_SQLITE_PATH": str(start.directory / "e.db")})
+    assert (start.directory / "e.db").exists()
+    collector.stop()
+
+
+def test_file_configures_a_running_collector(start):
+    database = start.directory / "from-file.db"
+    file = start.directory / "collector.toml"
+    file.write_text(f'coap-listen = "127.0.0.1:0,127.0.0.2:0"\nsqlite-path = "{database}"\n')
+    collector = start("--config", file, coap_listen=None, sqlite_path=None)
+    assert [host for host, _ in collector.coap_addresses] == ["127.0.0.1", "127.0.0.2"]
+    assert database.exists()
+
+
+@pytest.mark.parametrize("option, shows", [
+    ("--check-config", ""),
+    ("--print-config", "sqlite-path"),
+    ("--version", "coap-collector "),
+    ("--help", "--coap-listen"),
+])
+def test_options_that_only_print(option, shows, tmp_path):
+    done = configure(option, cwd=tmp_path)
+    assert done.returncode == 0
+    assert shows in done.stdout
+    assert done.stderr == ""
+    assert list(tmp_path.iterdir()) == []  # nothing was opened
+
+
+@pytest.mark.parametrize("flag, value", [
+    ("--coap-listen", "nowhere"),
+    ("--coap-listen", "127.0.0.1:99999"),
+    ("--coap-listen", "127.0.0.1:0,[::1"),
+    ("--http-listen", "127.0.0.1:http"),
+    ("--store", "papyrus"),
+    ("--pending-events-max", "0"),
+    ("--pending-events-max", "many"),
+    ("--pending-bytes-max", "-1"),
+    ("--batch-events-max", "1.5"),
+    ("--payload-bytes-max", "99999999"),
+    ("--dedup-entries-max", "1e99"),
+    ("--log-level", "loud"),
+    ("--log-format", "xml"),
+    ("--log-requests-per-second-max", "-5"),
+])
+def test_bad_value(flag, value, tmp_path):
+    done = configure(flag, value, cwd=tmp_path)
+    assert done.returncode == 78
+    assert done.stdout == ""
+    assert done.stderr.count("\n") == 1
+    assert flag in done.stderr
+    assert value.split(",")[-1] in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("content, shows", [
+    ('sqlite_path = "x"\n', "sqlite_path"),
+    ("batch-events-max = 0\n", "batch-events-max"),
+    ('log-level = "loud"\n', "loud"),
+    ("no equals sign [\n", ""),
+    (None, "missing.toml"),
+])
+def test_bad_file(content, shows, tmp_path):
+    file = tmp_path / "missing.toml"
+    if content is not None:
+        file = tmp_path / "collector.toml"
+        file.write_text(content)
+    done = configure("--config", file, "--check-config")
+    assert done.returncode == 78
+    assert done.stderr.count("\n") == 1
+    assert shows in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [["--no-such-option"], ["stray"], ["--coap-listen"]])
+def test_bad_usage(arguments):
+    done = configure(*arguments)
+    assert done.returncode == 78
+    assert arguments[0] in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_json_log(start):
+    collector = start(log_format="json", wait=True)
+    collector.stop()
+    lines = [json.loads(line) for line in collector.output().splitlines()]
+    assert len(lines) >= 2
+    assert all({"@timestamp", "message"} <= set(line) for line in lines)

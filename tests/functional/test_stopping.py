@@ -1,0 +1,144 @@
+"""However a collector ends, each event it acknowledged is in the store, once."""
+
+import collections
+import random
+import signal
+import sqlite3
+import subprocess
+
+import pytest
+import wire
+from load import Load
+from processes import wait_until
+
+SEED = random.randrange(1_000_000)
+
+
+def times_stored(collector):
+    """{value: number of rows}"""
+    return collections.Counter(row["value"] for row in collector.rows())
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_idle_collector_ends_at_once(start, number):
+    collector = start()
+    collector.signal(number)
+    assert collector.wait(2) == 0
+    assert "drained" in collector.output()
+
+
+def test_sigterm_under_load_drains(start):
+    collector = start(log_requests_per_second_max=0)
+    load = Load(collector.coap, "drain")
+    load.run(0.5)
+    collector.signal()
+    while collector.process.poll() is None:
+        load.run(0.02)
+    load.collect(0.1)
+    assert collector.wait() == 0
+    stored = times_stored(collector)
+    acknowledged = set(load.acknowledged)
+    print(f"{len(acknowledged)} acknowledged, {len(load.refused)} refused, {len(stored)} stored")
+    assert len(acknowledged) > 100
+    assert set(stored.values()) == {1}
+    assert set(stored) == acknowledged  # a drained collector has answered what it stored
+    load.close()
+
+
+def kill_under_load(start, rounds):
+    """Kills the collector at random moments; devices send again what was not answered."""
+    moments = random.Random(SEED)
+    print(f"seed {SEED}")
+    acknowledged_before_kill, sent_again = 0, 0
+    everything = []
+    collector = start(log_requests_per_second_max=0)
+    for number in range(rounds):
+        load = Load(collector.coap, f"round{number}")
+        load.run(moments.uniform(0.02, 0.4))
+        collector.kill()
+        load.collect(0)
+        load.collect(0)
+        promised = list(load.acknowledged)
+        missing = set(promised) - set(times_stored(collector))
+        assert not missing, f"round {number}: {len(missing)} acknowledged events are lost"
+        acknowledged_before_kill += len(promised)
+        sent_again += load.waiting()
+        collector = start(log_requests_per_second_max=0)
+        load.finish(collector.coap)
+        assert not load.refused
+        everything += load.acknowledged
+        load.close()
+    stored = times_stored(collector)
+    print(f"{rounds} kills: {acknowledged_before_kill} events acknowledged before a kill, "
+          f"{sent_again} sent again after it, {len(stored)} in the store, "
+          f"{sum(stored.values())} rows")
+    assert len(everything) == len(set(everything))
+    assert stored == collections.Counter(everything)
+    assert acknowledged_before_kill > 0
+    collector.stop()
+
+
+def test_three_kills(start):
+    kill_under_load(start, 3)
+
+
+@pytest.mark.slow
+def test_twenty_kills(start):
+    kill_under_load(start, 20)
+
+
+def test_draining_collector_refuses_new_events_and_finishes_old_ones(start):
+    """Another process keeps the store locked, so that the drain lasts."""
+    collector = start()
+    other = sqlite3.connect(collector.database, isolation_level=None)
+    with collector.peer() as peer, collector.peer() as late:
+        other.execute("BEGIN IMMEDIATE")
+        peer.send(wire.post(wire.event("old")))
+        wait_until(lambda: collector.metric("events_pending") == 1)
+        collector.signal()
+        wait_until(lambda: "SIGTERM" in collector.output())
+        answer = late.ask(wire.post(wire.event("new")))
+        assert answer.code == wire.UNAVAILABLE
+        assert answer.option(wire.MAX_AGE) > 0
+        health = late.ask(wire.request(wire.GET, "/health"))
+        assert health.code == wire.UNAVAILABLE
+        assert '"draining"' in health.text()
+        assert collector.get("/readyz").status == 503
+        assert collector.get("/livez").status == 200
+        assert collector.process.poll() is None
+        other.execute("ROLLBACK")
+        other.close()
+        assert peer.receive().code == wire.CREATED
+    assert collector.wait() == 0
+    assert list(times_stored(collector)) == ["old"]
+
+
+def test_second_signal_ends_at_once(start):
+    collector = start()
+    other = sqlite3.connect(collector.database, isolation_level=None)
+    with collector.peer() as peer:
+        other.execute("BEGIN IMMEDIATE")
+        peer.send(wire.post(wire.event()))
+        wait_until(lambda: collector.metric("events_pending") == 1)
+        collector.signal()
+        with pytest.raises(subprocess.TimeoutExpired):
+            collector.wait(0.3)
+        collector.signal()
+        assert collector.wait(2) == 128 + signal.SIGTERM
+        assert peer.receive(0.2) is None
+    other.close()
+
+
+def test_drain_is_bounded(start):
+    """A store that never answers does not keep a collector from ending; nothing is promised."""
+    collector = start(drain_timeout_seconds=1)
+    other = sqlite3.connect(collector.database, isolation_level=None)
+    with collector.peer() as peer:
+        other.execute("BEGIN IMMEDIATE")
+        peer.send(wire.post(wire.event()))
+        wait_until(lambda: collector.metric("events_pending") == 1)
+        collector.signal()
+        assert collector.wait(4) == 1
+        assert peer.receive(0.2) is None
+    other.close()
+    assert collector.rows() == []
