@@ -23,46 +23,56 @@ std::string EnvironmentName(std::string flag) {
   return "COLLECTOR_" + flag;
 }
 
+template <typename Number>
+void AddNumber(CLI::App* app, const std::string& name, Number* value, Number low, Number high,
+               const std::string& text) {
+  app->add_option(name, *value,
+                  text + " (" + std::to_string(low) + " to " + std::to_string(high) + ")")
+      ->check(CLI::Range(low, high).description(""));
+}
+
+void AddChoice(CLI::App* app, const std::string& name, std::string* value,
+               const std::vector<std::string>& choices, const std::string& text) {
+  app->add_option(name, *value, text + ": " + CLI::detail::join(choices, ", "))
+      ->check(CLI::IsMember(choices).description(""));
+}
+
+void AddLimits(CLI::App* app, Config* config) {
+  AddNumber<std::size_t>(app, "--pending-events-max", &config->pending_events_max, 1, 1'000'000,
+                         "Accepted events that may wait for their commit; beyond it 5.03");
+  AddNumber<std::size_t>(app, "--pending-bytes-max", &config->pending_bytes_max, 65'536, 1 << 30,
+                         "Payload bytes that may wait for their commit; beyond it 5.03");
+  AddNumber<std::size_t>(app, "--batch-events-max", &config->batch_events_max, 1, 100'000,
+                         "Events in one commit");
+  AddNumber<std::size_t>(app, "--payload-bytes-max", &config->payload_bytes_max, 128, 60'000,
+                         "Largest payload of one request; beyond it 4.13");
+  AddNumber<std::size_t>(app, "--dedup-entries-max", &config->dedup_entries_max, 16, 1 << 28,
+                         "Exchanges remembered for 247 s, 32 bytes each; oldest out first");
+  AddNumber<std::size_t>(app, "--receive-buffer-bytes", &config->receive_buffer_bytes, 65'536,
+                         1 << 30, "Receive buffer asked of the system for each socket");
+  AddNumber(app, "--drain-timeout-seconds", &config->drain_timeout_seconds, 1, 3'600,
+            "How long after SIGTERM accepted events may take to be committed");
+}
+
 void AddOptions(CLI::App* app, Raw* raw) {
   Config& config = raw->config;
   app->add_option("--coap-listen", raw->coap_listen,
-                  "Addresses that take CoAP over UDP, separated by commas; port 0 takes a free one");
+                  "Addresses that take CoAP over UDP, separated by commas; port 0: a free one");
   app->add_option("--http-listen", raw->http_listen,
                   "Address of /health, /livez, /readyz and /metrics");
-  app->add_option("--store", config.store, "Where events are kept")
-      ->check(CLI::IsMember({"sqlite"}));
+  AddChoice(app, "--store", &config.store, {"sqlite"}, "Where events are kept");
   app->add_option("--sqlite-path", config.sqlite_path, "File of the sqlite store");
-  app->add_option("--pending-events-max", config.pending_events_max,
-                  "Accepted events that may wait for their commit; beyond it 5.03")
-      ->check(CLI::Range(1, 1'000'000));
-  app->add_option("--pending-bytes-max", config.pending_bytes_max,
-                  "Payload bytes that may wait for their commit; beyond it 5.03")
-      ->check(CLI::Range(65'536, 1 << 30));
-  app->add_option("--batch-events-max", config.batch_events_max, "Events in one commit")
-      ->check(CLI::Range(1, 100'000));
-  app->add_option("--payload-bytes-max", config.payload_bytes_max,
-                  "Largest payload of one request; beyond it 4.13")
-      ->check(CLI::Range(128, 60'000));
-  app->add_option("--dedup-entries-max", config.dedup_entries_max,
-                  "Exchanges remembered for 247 s, 32 bytes each; the oldest goes out first")
-      ->check(CLI::Range(16, 1 << 28));
-  app->add_option("--receive-buffer-bytes", config.receive_buffer_bytes,
-                  "Receive buffer asked of the system for each socket")
-      ->check(CLI::Range(65'536, 1 << 30));
-  app->add_option("--drain-timeout-seconds", config.drain_timeout_seconds,
-                  "How long after SIGTERM accepted events may take to be committed")
-      ->check(CLI::Range(1, 3'600));
-  app->add_option("--log-level", config.log_level, "trace, debug, info, warn, error or off")
-      ->check(CLI::IsMember({"trace", "debug", "info", "warn", "error", "off"}));
-  app->add_option("--log-format", raw->log_format, "text, or json with ECS names")
-      ->check(CLI::IsMember({"text", "json"}));
-  app->add_option("--log-requests-per-second-max", config.log_requests_per_second_max,
-                  "Requests logged with a line each; the others of a second share one")
-      ->check(CLI::Range(0, 1'000'000));
+  AddLimits(app, &config);
+  AddChoice(app, "--log-level", &config.log_level,
+            {"trace", "debug", "info", "warn", "error", "off"}, "Least important lines written");
+  AddChoice(app, "--log-format", &raw->log_format, {"text", "json"},
+            "For people, or JSON lines with ECS names");
+  AddNumber(app, "--log-requests-per-second-max", &config.log_requests_per_second_max, 0,
+            1'000'000, "Requests logged with a line each; the others of a second share one");
   for (CLI::Option* option : app->get_options()) {
     if (option->get_name() == "--help" || option->get_name() == "--version") continue;
     option->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
-    option->capture_default_str();
+    option->type_name("")->capture_default_str();
   }
 }
 
