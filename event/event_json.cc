@@ -1,14 +1,19 @@
 #include "event/event_json.h"
 
+#include <simdjson.h>
+
 #include <array>
 #include <charconv>
 #include <cstdint>
-#include <vector>
 
 #include "event/timestamp.h"
 
 namespace collector {
 namespace {
+
+using simdjson::dom::element;
+using simdjson::dom::element_type;
+using simdjson::dom::object;
 
 constexpr std::size_t kDiagnosticBytesMax = 64;
 
@@ -23,7 +28,6 @@ enum Field : unsigned {
   kId = 1u << 5,
   kType = 1u << 6,   // payload.type
   kValue = 1u << 7,  // payload.value
-  kExtra = 1u << 8,  // any other member of payload; may come many times
 };
 
 struct NamedField {
@@ -37,117 +41,55 @@ constexpr std::array kTopFields{
     NamedField{"timestamp", kTimestamp, "timestamp"}, NamedField{"id", kId, "id"}};
 constexpr std::array kPayloadFields{NamedField{"type", kType, "payload.type"},
                                     NamedField{"value", kValue, "payload.value"}};
-constexpr unsigned kRequired = kNamespace | kSender | kOrigin | kPayload | kType | kValue;
+constexpr NamedField kUnknown{"", kNone, "payload"};
 
-std::string_view PathOf(Field field) {
-  for (const NamedField& known : kTopFields) {
-    if (known.field == field) return known.path;
+template <typename Fields>
+const NamedField& Find(const Fields& fields, std::string_view key) {
+  for (const NamedField& known : fields) {
+    if (known.key == key) return known;
   }
-  for (const NamedField& known : kPayloadFields) {
-    if (known.field == field) return known.path;
-  }
-  return "payload";
+  return kUnknown;
 }
 
-// Receives nlohmann's SAX events. Level 0 is outside, 1 the event, 2 its payload; below that, and
-// for payload's other members, values are built as Json, because they are kept as they are.
-class EventSax : public nlohmann::json_sax<Json> {
+// What is wrong with a text that is not JSON, in few words.
+std::string_view Explain(simdjson::error_code error) {
+  switch (error) {
+    case simdjson::NUMBER_ERROR:
+    case simdjson::NUMBER_OUT_OF_RANGE:
+      return "not a number, or out of range";
+    case simdjson::UTF8_ERROR:
+      return "not UTF-8";
+    case simdjson::STRING_ERROR:
+    case simdjson::UNESCAPED_CHARS:
+      return "control character or bad escape in a string";
+    case simdjson::UNCLOSED_STRING:
+      return "a string does not end";
+    case simdjson::DEPTH_ERROR:
+      return "nested too deep";
+    default:
+      return "commas, colons, braces or quotes are wrong";
+  }
+}
+
+// Copies a parsed event into an Event, checking each member.
+class EventReader {
  public:
-  EventSax(Event* event, std::string* diagnostic) : event_(event), diagnostic_(diagnostic) {}
+  EventReader(Event* event, std::string* diagnostic) : event_(event), diagnostic_(diagnostic) {}
 
-  [[nodiscard]] bool Finish() {
-    for (unsigned bit = kNamespace; bit <= kValue; bit <<= 1) {
-      if ((kRequired & bit & ~seen_) != 0) {
-        return Fail(PathOf(static_cast<Field>(bit)), "is missing");
-      }
+  bool Read(const element& root) {
+    object members;
+    if (root.get(members) != simdjson::SUCCESS) return Fail("event", "is not an object");
+    for (const auto& [key, value] : members) {
+      const NamedField& known = Find(kTopFields, key);
+      if (known.field == kNone) return Unknown(key);
+      if (!See(known) || !ReadMember(known, value)) return false;
     }
-    return true;
-  }
-
-  bool null() override { return Scalar(nullptr); }
-  bool boolean(bool value) override { return Scalar(value); }
-  bool number_integer(std::int64_t value) override { return Scalar(value); }
-  bool number_unsigned(std::uint64_t value) override { return Scalar(value); }
-  bool number_float(double value, const std::string&) override { return Scalar(value); }
-  bool string(std::string& value) override {
-    if (!building_.empty()) return Place(Json(value));
-    switch (field_) {
-      case kNamespace:
-        return Name(value, &event_->name_space);
-      case kSender:
-        return Name(value, &event_->sender);
-      case kOrigin:
-        return Name(value, &event_->origin);
-      case kType:
-        return Name(value, &event_->type);
-      case kId:
-        if (value.size() > kClientIdBytesMax) return Fail("id", "is longer than 64 bytes");
-        event_->client_id = value;
-        return !value.empty() || Fail("id", "is empty");
-      case kTimestamp:
-        event_->timestamp_ns = ParseTimestamp(value);
-        return event_->timestamp_ns.has_value() ||
-               Fail("timestamp", "is not RFC 3339, 1970 to 2261");
-      default:
-        return Scalar(value);
-    }
-  }
-  bool binary(Json::binary_t&) override { return Fail("event", "has binary data"); }
-
-  bool start_object(std::size_t) override {
-    if (!building_.empty() || field_ == kValue || field_ == kExtra) return Open(Json::object());
-    if (level_ == 0 || (level_ == 1 && field_ == kPayload)) {
-      ++level_;
-      return true;
-    }
-    return WrongType();
-  }
-  bool end_object() override {
-    if (!building_.empty()) return Close();
-    --level_;
-    return true;
-  }
-  bool start_array(std::size_t) override {
-    if (!building_.empty() || field_ == kValue || field_ == kExtra) return Open(Json::array());
-    return WrongType();
-  }
-  bool end_array() override { return Close(); }
-
-  bool key(std::string& key) override {
-    if (!building_.empty()) {
-      if (building_.back()->contains(key)) return Fail("payload", "has a member twice");
-      member_ = key;
-      return true;
-    }
-    field_ = level_ == 1 ? Find(kTopFields, key) : Find(kPayloadFields, key);
-    if (field_ == kNone && level_ == 1) return Unknown(key);
-    if (field_ == kNone) {
-      field_ = kExtra;
-      if (!event_->extra.is_object()) event_->extra = Json::object();
-      if (event_->extra.contains(key)) return Fail("payload", "has a member twice");
-      member_ = key;
-      return true;
-    }
-    if ((seen_ & field_) != 0) return Fail(PathOf(field_), "is there twice");
-    seen_ |= field_;
-    return true;
+    return Complete();
   }
 
-  bool parse_error(std::size_t position, const std::string&,
-                   const nlohmann::detail::exception& error) override {
-    if (error.id == 406) return Fail("number", "is out of range");
-    return Fail("not JSON:", "error at byte " + std::to_string(position));
-  }
+  bool NotJson(simdjson::error_code error) { return Fail("not JSON:", Explain(error)); }
 
  private:
-  template <typename Fields>
-  static Field Find(const Fields& fields, std::string_view key) {
-    for (const NamedField& known : fields) {
-      if (known.key == key) return known.field;
-    }
-    return kNone;
-  }
-
   bool Fail(std::string_view what, std::string_view why) {
     diagnostic_->assign(what).append(" ").append(why);
     if (diagnostic_->size() > kDiagnosticBytesMax) diagnostic_->resize(kDiagnosticBytesMax);
@@ -161,84 +103,141 @@ class EventSax : public nlohmann::json_sax<Json> {
     return Fail(shown, "is no member of an event");
   }
 
-  bool WrongType() {
-    switch (field_) {
-      case kPayload:
-        return Fail("payload", "is not an object");
-      case kNone:
-        return Fail("event", "is not an object");
+  bool See(const NamedField& known) {
+    if ((seen_ & known.field) != 0) return Fail(known.path, "is there twice");
+    seen_ |= known.field;
+    return true;
+  }
+
+  bool Complete() {
+    for (const auto& known : kTopFields) {
+      const bool optional = known.field == kTimestamp || known.field == kId;
+      if (!optional && (seen_ & known.field) == 0) return Fail(known.path, "is missing");
+    }
+    for (const auto& known : kPayloadFields) {
+      if ((seen_ & known.field) == 0) return Fail(known.path, "is missing");
+    }
+    return true;
+  }
+
+  bool ReadMember(const NamedField& known, const element& value) {
+    switch (known.field) {
+      case kNamespace:
+        return ReadName(known, value, &event_->name_space);
+      case kSender:
+        return ReadName(known, value, &event_->sender);
+      case kOrigin:
+        return ReadName(known, value, &event_->origin);
+      case kTimestamp:
+        return ReadTimestamp(value);
+      case kId:
+        return ReadId(value);
       default:
-        return Fail(PathOf(field_), "is not a string");
+        return ReadPayload(value);
     }
   }
 
-  bool Name(const std::string& value, std::string* out) {
-    if (value.empty()) return Fail(PathOf(field_), "is empty");
-    if (value.size() > kNameBytesMax) return Fail(PathOf(field_), "is longer than 256 bytes");
-    for (const char c : value) {
+  bool ReadText(const NamedField& known, const element& value, std::string_view* text) {
+    return value.get(*text) == simdjson::SUCCESS || Fail(known.path, "is not a string");
+  }
+
+  bool ReadName(const NamedField& known, const element& value, std::string* name) {
+    std::string_view text;
+    if (!ReadText(known, value, &text)) return false;
+    if (text.empty()) return Fail(known.path, "is empty");
+    if (text.size() > kNameBytesMax) return Fail(known.path, "is longer than 256 bytes");
+    for (const char c : text) {
       if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) {
-        return Fail(PathOf(field_), "has a control character");
+        return Fail(known.path, "has a control character");
       }
     }
-    *out = value;
+    name->assign(text);
     return true;
   }
 
-  template <typename Value>
-  bool Scalar(Value value) {
-    if (!building_.empty()) return Place(Json(std::move(value)));
-    if (field_ == kValue) {
-      event_->value = std::move(value);
-      return !event_->value.is_null() || Fail("payload.value", "is null");
-    }
-    if (field_ == kExtra) {
-      event_->extra[member_] = std::move(value);
-      return true;
-    }
-    return WrongType();
+  bool ReadTimestamp(const element& value) {
+    std::string_view text;
+    if (value.get(text) != simdjson::SUCCESS) return Fail("timestamp", "is not a string");
+    event_->timestamp_ns = ParseTimestamp(text);
+    return event_->timestamp_ns.has_value() || Fail("timestamp", "is not RFC 3339, 1970 to 2261");
   }
 
-  // Puts a finished or opening value where the innermost open array or object wants it.
-  bool Place(Json value) {
-    Json* parent = building_.back();
-    if (parent->is_array()) {
-      parent->push_back(std::move(value));
-    } else {
-      (*parent)[member_] = std::move(value);
+  bool ReadId(const element& value) {
+    std::string_view text;
+    if (value.get(text) != simdjson::SUCCESS) return Fail("id", "is not a string");
+    if (text.empty()) return Fail("id", "is empty");
+    if (text.size() > kClientIdBytesMax) return Fail("id", "is longer than 64 bytes");
+    event_->client_id.assign(text);
+    return true;
+  }
+
+  bool ReadPayload(const element& payload) {
+    object members;
+    if (payload.get(members) != simdjson::SUCCESS) return Fail("payload", "is not an object");
+    for (const auto& [key, value] : members) {
+      const NamedField& known = Find(kPayloadFields, key);
+      if (!See(known)) return false;
+      if (known.field == kType) {
+        if (!ReadName(known, value, &event_->type)) return false;
+      } else if (known.field == kValue) {
+        if (value.is_null()) return Fail(known.path, "is null");
+        if (!Convert(value, kPayloadDepth + 1, &event_->value)) return false;
+      } else if (!AddMember(key, value, kPayloadDepth + 1, &event_->extra)) {
+        return false;
+      }
     }
     return true;
   }
 
-  bool Open(Json empty) {
-    if (static_cast<int>(building_.size()) + level_ >= kPayloadDepthMax) {
-      return Fail("payload", "is nested deeper than 16");
-    }
-    Json* opened = nullptr;
-    if (building_.empty()) {
-      Json& root = field_ == kValue ? event_->value : event_->extra[member_];
-      root = std::move(empty);
-      opened = &root;
-    } else {
-      Json* parent = building_.back();
-      Place(std::move(empty));
-      opened = parent->is_array() ? &parent->back() : &(*parent)[member_];
-    }
-    building_.push_back(opened);
-    return true;
+  bool AddMember(std::string_view key, const element& value, int depth, Json* to) {
+    if (to->contains(key)) return Fail("payload", "has a member twice");
+    return Convert(value, depth, &(*to)[std::string(key)]);
   }
 
-  bool Close() {
-    building_.pop_back();
-    return true;
+  // Recursion is bounded by kPayloadDepthMax.
+  bool Convert(const element& from, int depth, Json* to) {
+    switch (from.type()) {
+      case element_type::OBJECT:
+        if (depth > kPayloadDepthMax) return Fail("payload", "is nested deeper than 16");
+        *to = Json::object();
+        for (const auto& [key, value] : object(from)) {
+          if (!AddMember(key, value, depth + 1, to)) return false;
+        }
+        return true;
+      case element_type::ARRAY:
+        if (depth > kPayloadDepthMax) return Fail("payload", "is nested deeper than 16");
+        *to = Json::array();
+        for (const element value : simdjson::dom::array(from)) {
+          if (!Convert(value, depth + 1, &to->emplace_back(nullptr))) return false;
+        }
+        return true;
+      case element_type::INT64:
+        *to = std::int64_t(from);
+        return true;
+      case element_type::UINT64:
+        *to = std::uint64_t(from);
+        return true;
+      case element_type::DOUBLE:
+        *to = double(from);
+        return true;
+      case element_type::BOOL:
+        *to = bool(from);
+        return true;
+      case element_type::STRING:
+        *to = std::string_view(from);
+        return true;
+      case element_type::NULL_VALUE:
+        *to = nullptr;
+        return true;
+    }
+    return false;
   }
+
+  static constexpr int kPayloadDepth = 2;  // the event is level 1
 
   Event* event_;
   std::string* diagnostic_;
   unsigned seen_ = 0;
-  Field field_ = kNone;
-  int level_ = 0;
-  std::vector<Json*> building_;  // the open arrays and objects below value or another member
-  std::string member_;           // the key last read where a Json is built
 };
 
 void AppendNumber(double number, std::string* out) {
@@ -272,7 +271,10 @@ void AppendText(const std::string& text, std::string* out) {
 
 }  // namespace
 
-bool DecodeEventJson(std::string_view text, Event* event, std::string* diagnostic) {
+EventJsonDecoder::EventJsonDecoder() : parser_(std::make_unique<simdjson::dom::parser>()) {}
+EventJsonDecoder::~EventJsonDecoder() = default;
+
+bool EventJsonDecoder::Decode(std::string_view text, Event* event, std::string* diagnostic) {
   event->extra = nullptr;
   event->timestamp_ns.reset();
   event->client_id.clear();
@@ -280,8 +282,11 @@ bool DecodeEventJson(std::string_view text, Event* event, std::string* diagnosti
     *diagnostic = "body is empty";
     return false;
   }
-  EventSax sax(event, diagnostic);
-  return Json::sax_parse(text.begin(), text.end(), &sax) && sax.Finish();
+  EventReader reader(event, diagnostic);
+  element root;
+  const auto error = parser_->parse(text.data(), text.size()).get(root);
+  if (error != simdjson::SUCCESS) return reader.NotJson(error);
+  return reader.Read(root);
 }
 
 void AppendPayloadJson(const Event& event, std::string* out) {

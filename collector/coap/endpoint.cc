@@ -68,9 +68,6 @@ void CoapEndpoint::OnReadable(UdpSocket* socket) {
     }
     if (datagrams.size() < UdpSocket::kBatch) break;
   }
-  std::uint64_t dropped = 0;
-  for (const auto& each : sockets_) dropped += each->dropped();
-  metrics_->coap.datagrams_dropped_kernel.Set(dropped);
 }
 
 void CoapEndpoint::Send(const AddressPair& addresses, Bytes bytes) {
@@ -84,6 +81,15 @@ void CoapEndpoint::Flush() {
     }
   }
   metrics_->coap.exchanges_pending.Set(layer_.pending());
+}
+
+void CoapEndpoint::SetTime(Instant now) {
+  layer_.SetTime(now);
+  if (now.monotonic_ns - drops_read_ns_ < kNsPerSecond) return;
+  drops_read_ns_ = now.monotonic_ns;
+  std::uint64_t dropped = 0;
+  for (const auto& socket : sockets_) dropped += socket->dropped();
+  metrics_->coap.datagrams_dropped_kernel.Set(dropped);
 }
 
 }  // namespace collector

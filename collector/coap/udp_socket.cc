@@ -1,5 +1,6 @@
 #include "collector/coap/udp_socket.h"
 
+#include <linux/sock_diag.h>
 #include <unistd.h>
 
 #include <array>
@@ -31,6 +32,12 @@ int RaiseReceiveBuffer(int fd, int wanted_bytes) {
   return granted / 2;  // the kernel doubles it for its own bookkeeping
 }
 
+// Answers are small and must not be fragmented (RFC 7252 section 4.6); and a datagram that says so
+// needs no identification, which the kernel draws for each destination.
+void ForbidFragments(int fd, const SocketAddress& address) {
+  if (address.family() == AF_INET) SetOption(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DO);
+}
+
 // Only a socket bound to all addresses has to be told, and to tell, which one is meant.
 bool WantPacketInfo(int fd, const SocketAddress& address) {
   if (address.family() == AF_INET6 && !SetOption(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1)) return false;
@@ -60,7 +67,7 @@ T ReadControl(const cmsghdr* control) {
   return value;
 }
 
-void ReadControls(msghdr* header, AddressPair* addresses, std::uint32_t* dropped) {
+void ReadControls(msghdr* header, AddressPair* addresses) {
   for (cmsghdr* control = CMSG_FIRSTHDR(header); control != nullptr;
        control = CMSG_NXTHDR(header, control)) {
     if (control->cmsg_level == IPPROTO_IP && control->cmsg_type == IP_PKTINFO) {
@@ -70,8 +77,6 @@ void ReadControls(msghdr* header, AddressPair* addresses, std::uint32_t* dropped
       const auto info = ReadControl<in6_pktinfo>(control);
       addresses->local = FromIp(info.ipi6_addr);
       addresses->interface = info.ipi6_ifindex;
-    } else if (control->cmsg_level == SOL_SOCKET && control->cmsg_type == SO_RXQ_OVFL) {
-      *dropped = ReadControl<std::uint32_t>(control);
     }
   }
 }
@@ -143,9 +148,8 @@ Result<std::unique_ptr<UdpSocket>> UdpSocket::Create(const SocketAddress& addres
   UniqueFd fd(socket(address.family(), SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (fd.get() < 0) return SystemError(name);
   const int granted = RaiseReceiveBuffer(fd.get(), options.receive_buffer_bytes);
-  if (!WantPacketInfo(fd.get(), address) || !SetOption(fd.get(), SOL_SOCKET, SO_RXQ_OVFL, 1)) {
-    return SystemError(name + ": setsockopt");
-  }
+  ForbidFragments(fd.get(), address);
+  if (!WantPacketInfo(fd.get(), address)) return SystemError(name + ": setsockopt");
   if (bind(fd.get(), address.raw(), address.size()) != 0) return SystemError(name);
   SocketAddress bound = address;
   socklen_t length = address.size();
@@ -167,7 +171,13 @@ UdpSocket::~UdpSocket() = default;
 int UdpSocket::fd() const { return fd_.get(); }
 const SocketAddress& UdpSocket::address() const { return address_; }
 int UdpSocket::receive_buffer_bytes() const { return receive_buffer_bytes_; }
-std::uint32_t UdpSocket::dropped() const { return dropped_; }
+
+std::uint32_t UdpSocket::dropped() const {
+  std::array<std::uint32_t, SK_MEMINFO_VARS> info{};
+  socklen_t length = sizeof(info);
+  getsockopt(fd_.get(), SOL_SOCKET, SO_MEMINFO, info.data(), &length);
+  return info[SK_MEMINFO_DROPS];
+}
 
 std::span<const ReceivedDatagram> UdpSocket::Receive() {
   Buffers& b = *buffers_;
@@ -182,7 +192,7 @@ std::span<const ReceivedDatagram> UdpSocket::Receive() {
     ReceivedDatagram& datagram = b.datagrams[i];
     datagram.addresses.local = address_;
     datagram.addresses.socket = index_;
-    ReadControls(&b.receive[i].msg_hdr, &datagram.addresses, &dropped_);
+    if (address_.IsWildcard()) ReadControls(&b.receive[i].msg_hdr, &datagram.addresses);
     datagram.bytes = {&b.receive_bytes[i * b.receive_stride], b.receive[i].msg_len};
     datagram.cut = (b.receive[i].msg_hdr.msg_flags & MSG_TRUNC) != 0;
   }

@@ -59,7 +59,6 @@ class UdpSocket {
   SocketAddress address_;
   std::uint32_t index_;
   int receive_buffer_bytes_;
-  std::uint32_t dropped_ = 0;
   std::size_t unsent_ = 0;
   std::unique_ptr<Buffers> buffers_;
 };

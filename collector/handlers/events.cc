@@ -1,7 +1,5 @@
 #include "collector/handlers/events.h"
 
-#include "event/event_json.h"
-
 namespace collector {
 namespace {
 
@@ -29,7 +27,7 @@ void EventsHandler::Post(const Request& request, Reply reply) {
       pending_bytes_ + request.payload.size() > options_.pending_bytes_max) {
     return std::move(reply).Send(NotNow("too many events at once"));
   }
-  if (!DecodeEventJson(request.payload, &event_, &diagnostic_)) {
+  if (!decoder_.Decode(request.payload, &event_, &diagnostic_)) {
     return std::move(reply).Send(Response::Diagnostic(Code::kBadRequest, diagnostic_));
   }
   Submit(request, std::move(reply));

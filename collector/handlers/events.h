@@ -10,6 +10,7 @@
 #include "collector/base/metrics.h"
 #include "collector/middleware/middleware.h"
 #include "collector/store/store.h"
+#include "event/event_json.h"
 
 namespace collector {
 
@@ -53,6 +54,7 @@ class EventsHandler : public CompletionSink {
   std::minstd_rand jitter_;
 
   // Reused from request to request, so that an event costs no allocation.
+  EventJsonDecoder decoder_;
   EventIdHasher hasher_;
   Event event_;
   std::string payload_json_;

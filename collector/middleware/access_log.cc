@@ -44,7 +44,7 @@ void AccessLog::OnAnswer(const AnsweredRequest& request, Response* response) {
   if (!log_->should_log(spdlog::level::info)) return;
   if (lines_ < lines_per_second_max_) {
     ++lines_;
-    WriteLine(request, *response);
+    AddLine(request, *response);
     return;
   }
   ++unlogged_;
@@ -53,22 +53,21 @@ void AccessLog::OnAnswer(const AnsweredRequest& request, Response* response) {
 }
 
 void AccessLog::Tick(std::int64_t monotonic_ns) {
+  for (const std::string& line : turn_) log_->info("{}", line);
+  turn_.clear();
   if (monotonic_ns - second_started_ns_ < kNsPerSecond) return;
   second_started_ns_ = monotonic_ns;
   lines_ = 0;
   if (unlogged_ > 0) WriteSummary();
 }
 
-void AccessLog::WriteLine(const AnsweredRequest& request, const Response& response) {
-  const std::string method = MethodName(request.method);
-  const double milliseconds = static_cast<double>(request.duration_ns) / 1e6;
-  if (response.payload.empty() || ClassOf(response.code) == 2) {
-    log_->info("{} {} {} > {} {:.2f} ms", request.peer.ToString(), method, Printable(request.path),
-               ToString(response.code), milliseconds);
-  } else {
-    log_->info("{} {} {} > {} {:.2f} ms: {}", request.peer.ToString(), method,
-               Printable(request.path), ToString(response.code), milliseconds, response.payload);
-  }
+void AccessLog::AddLine(const AnsweredRequest& request, const Response& response) {
+  std::string line = fmt::format(
+      "{} {} {} > {} {:.2f} ms", request.peer.ToString(), MethodName(request.method),
+      Printable(request.path), ToString(response.code),
+      static_cast<double>(request.duration_ns) / 1e6);
+  if (!response.payload.empty() && ClassOf(response.code) != 2) line += ": " + response.payload;
+  turn_.push_back(std::move(line));
 }
 
 void AccessLog::WriteSummary() {

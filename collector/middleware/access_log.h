@@ -7,6 +7,8 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "collector/base/metrics.h"
 #include "collector/middleware/middleware.h"
@@ -22,11 +24,12 @@ class AccessLog : public AnswerHook {
 
   void OnAnswer(const AnsweredRequest& request, Response* response) override;
 
-  // Writes the summary of a second that is over. Called once a turn of the loop.
+  // Writes the turn's lines, and the summary of a second that is over. Called once a turn of the
+  // loop, after its answers were sent: waking the log's thread is not what a device waits for.
   void Tick(std::int64_t monotonic_ns);
 
  private:
-  void WriteLine(const AnsweredRequest& request, const Response& response);
+  void AddLine(const AnsweredRequest& request, const Response& response);
   void WriteSummary();
 
   std::shared_ptr<spdlog::logger> log_;
@@ -34,6 +37,7 @@ class AccessLog : public AnswerHook {
   int lines_per_second_max_;
   std::int64_t second_started_ns_ = 0;
   int lines_ = 0;  // in this second
+  std::vector<std::string> turn_;
   std::uint64_t unlogged_ = 0;
   std::int64_t unlogged_longest_ns_ = 0;
   std::array<std::uint32_t, 256> unlogged_by_code_{};

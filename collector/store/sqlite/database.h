@@ -49,7 +49,12 @@ class Database {
   std::unique_ptr<sqlite3_stmt, Close> begin_;
   std::unique_ptr<sqlite3_stmt, Close> insert_;
   std::unique_ptr<sqlite3_stmt, Close> commit_;
-  std::vector<Row*> by_id_;  // reused
+  // The order to insert a batch in; reused.
+  struct Place {
+    std::uint64_t id_prefix;
+    std::size_t row;
+  };
+  std::vector<Place> order_;
 };
 
 }  // namespace collector

@@ -14,7 +14,7 @@ constexpr const char* kReport = R"({"coord":{"lon":10.99,"lat":44.34},
   "pressure":1015,"humidity":64},"visibility":10000,"wind":{"speed":0.62,"deg":349,"gust":1.18},
   "rain":{"1h":3.16},"clouds":{"all":100},"dt":1661870592,"name":"Zocca","cod":200})";
 
-std::string MessageOf(long status, std::string_view body, std::string_view city = "Zocca") {
+std::string MessageOf(int status, std::string_view body, std::string_view city = "Zocca") {
   const auto readings = ReadWeather(status, body, city);
   REQUIRE_FALSE(readings.ok());
   return readings.error().message;

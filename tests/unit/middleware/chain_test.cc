@@ -105,6 +105,7 @@ TEST_CASE("the access log writes a line a request up to its rate, then one a sec
   access_log.Tick(10 * kNsPerSecond);
   access_log.OnAnswer(request, &created);
   access_log.OnAnswer({Code::kGet, "/a\nb", kPeer.remote, 1'500'000}, &bad);
+  CHECK(out.str().empty());  // not before the answers were sent
   for (int i = 0; i < 5; ++i) access_log.OnAnswer(request, &created);
   access_log.OnAnswer(request, &bad);
   access_log.Tick(10 * kNsPerSecond + 1);  // the second is not over
