@@ -47,7 +47,8 @@ def pytest(root, command):
         elif skipped is not None:
             yield "skipped", "", f"{case.get('name')}: {skipped.get('message')}"
         else:
-            yield "passed", "", ""
+            notes = case.iterfind("properties/property[@name='note']")
+            yield "passed", "", "".join(note.get("value") for note in notes)
 
 
 def report(options):
@@ -60,8 +61,8 @@ def report(options):
         cases = catch2 if root.tag.startswith("Catch") else pytest
         for outcome, repeat, details in cases(root, options.command):
             counts[outcome] += 1
-            if outcome == "skipped":
-                lines.append(f"  skipped: {details}")
+            if outcome != "failed" and details:
+                lines.append(f"  {'skipped' if outcome == 'skipped' else 'note'}: {details}")
             elif outcome == "failed":
                 lines += ["", *details.strip().splitlines()[-DETAIL_LINES_MAX:]]
                 lines.append(f"  repeat: {repeat}")

@@ -30,8 +30,8 @@ def start(tmp_path):
     finally:
         for collector in running:
             collector.kill()
-        for collector in started:
-            print(collector.output()[-8000:])
+        for path in sorted({collector.output_path for collector in started}):
+            print(path.read_text(errors="replace")[-8000:])
 
 
 @pytest.fixture

@@ -66,6 +66,10 @@ class HttpAnswer:
     text: str
     content_type: str
 
+    @classmethod
+    def of(cls, answer):
+        return cls(answer.status, answer.read().decode(), answer.headers["Content-Type"])
+
 
 class Collector:
     """A running collector; its output goes to a file beside its database."""
@@ -120,9 +124,9 @@ class Collector:
         url = f"http://{self.http[0]}:{self.http[1]}{path}"
         try:
             with urllib.request.urlopen(url, timeout=10) as answer:
-                return HttpAnswer(answer.status, answer.read().decode(), answer.headers["Content-Type"])
+                return HttpAnswer.of(answer)
         except urllib.error.HTTPError as error:
-            return HttpAnswer(error.code, error.read().decode(), error.headers["Content-Type"])
+            return HttpAnswer.of(error)
 
     def metrics(self):
         """{'name{label="value"}': number} of /metrics."""

@@ -39,7 +39,8 @@ def test_every_option_has_an_environment_variable():
     with_value = set(printed())
     assert with_value < options
     for option in with_value - {"sqlite-path"}:
-        done = configure("--check-config", env={f"COLLECTOR_{option.upper().replace('-', '_')}": "@"})
+        variable = f"COLLECTOR_{option.upper().replace('-', '_')}"
+        done = configure("--check-config", env={variable: "@"})
         assert done.returncode == 78, option
         assert option in done.stderr
 
@@ -51,9 +52,9 @@ def test_printed_configuration_can_be_read_again(tmp_path):
 
 
 def test_environment_configures_a_running_collector(start):
-    collector = start(sqlite_path=None, env={"COLLECTOR_SQLITE_PATH": str(start.directory / "e.db")})
-    assert (start.directory / "e.db").exists()
-    collector.stop()
+    database = start.directory / "from-environment.db"
+    start(sqlite_path=None, env={"COLLECTOR_SQLITE_PATH": str(database)})
+    assert database.exists()
 
 
 def test_file_configures_a_running_collector(start):

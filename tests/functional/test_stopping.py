@@ -1,17 +1,19 @@
 """However a collector ends, each event it acknowledged is in the store, once."""
 
 import collections
+import os
 import random
 import signal
 import sqlite3
 import subprocess
 
 import pytest
+
 import wire
 from load import Load
 from processes import wait_until
 
-SEED = random.randrange(1_000_000)
+SEED = int(os.environ.get("SEED", random.randrange(1_000_000)))
 
 
 def times_stored(collector):
@@ -27,7 +29,7 @@ def test_idle_collector_ends_at_once(start, number):
     assert "drained" in collector.output()
 
 
-def test_sigterm_under_load_drains(start):
+def test_sigterm_under_load_drains(start, record_property):
     collector = start(log_requests_per_second_max=0)
     load = Load(collector.coap, "drain")
     load.run(0.5)
@@ -38,17 +40,18 @@ def test_sigterm_under_load_drains(start):
     assert collector.wait() == 0
     stored = times_stored(collector)
     acknowledged = set(load.acknowledged)
-    print(f"{len(acknowledged)} acknowledged, {len(load.refused)} refused, {len(stored)} stored")
+    record_property("note", f"SIGTERM under load: {len(acknowledged)} events acknowledged, "
+                            f"{len(load.refused)} refused, {len(stored)} in the store")
     assert len(acknowledged) > 100
     assert set(stored.values()) == {1}
     assert set(stored) == acknowledged  # a drained collector has answered what it stored
     load.close()
 
 
-def kill_under_load(start, rounds):
+def kill_under_load(start, rounds, record_property):
     """Kills the collector at random moments; devices send again what was not answered."""
     moments = random.Random(SEED)
-    print(f"seed {SEED}")
+    print(f"SEED={SEED} chooses the same moments")
     acknowledged_before_kill, sent_again = 0, 0
     everything = []
     collector = start(log_requests_per_second_max=0)
@@ -69,22 +72,22 @@ def kill_under_load(start, rounds):
         everything += load.acknowledged
         load.close()
     stored = times_stored(collector)
-    print(f"{rounds} kills: {acknowledged_before_kill} events acknowledged before a kill, "
-          f"{sent_again} sent again after it, {len(stored)} in the store, "
-          f"{sum(stored.values())} rows")
+    record_property("note", f"{rounds} times kill -9, seed {SEED}: {acknowledged_before_kill} "
+                            f"events acknowledged before it, none lost; {sent_again} sent again "
+                            f"after it; {len(stored)} events in {sum(stored.values())} rows")
     assert len(everything) == len(set(everything))
     assert stored == collections.Counter(everything)
     assert acknowledged_before_kill > 0
     collector.stop()
 
 
-def test_three_kills(start):
-    kill_under_load(start, 3)
+def test_three_kills(start, record_property):
+    kill_under_load(start, 3, record_property)
 
 
 @pytest.mark.slow
-def test_twenty_kills(start):
-    kill_under_load(start, 20)
+def test_twenty_kills(start, record_property):
+    kill_under_load(start, 20, record_property)
 
 
 def test_draining_collector_refuses_new_events_and_finishes_old_ones(start):

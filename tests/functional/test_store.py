@@ -7,6 +7,7 @@ import subprocess
 import time
 
 import pytest
+
 import wire
 from processes import COLLECTOR, Collector, rows_of, run
 
@@ -95,6 +96,7 @@ def test_read_only(start):
             prefix=["unshare", "--mount", "sh", "-c", script, str(path.parent)])
 
 
+@pytest.mark.slow
 def test_locked_by_another_process(start):
     path = used_store(start)
     connection = sqlite3.connect(path)

@@ -1,0 +1,270 @@
+#include "client/coap_client.h"
+
+#include <coap3/coap.h>
+#include <netdb.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <random>
+#include <string_view>
+#include <utility>
+
+namespace collector::client {
+namespace {
+
+constexpr std::size_t kTokenRandomBytes = 4;
+
+std::string WithoutBrackets(const std::string& host) {
+  if (host.size() > 2 && host.front() == '[' && host.back() == ']') {
+    return host.substr(1, host.size() - 2);
+  }
+  return host;
+}
+
+std::string ErrnoText(int number) { return number == 0 ? "unknown error" : std::strerror(number); }
+
+bool AddOption(coap_pdu_t* pdu, coap_option_num_t number, std::string_view value) {
+  return coap_add_option(pdu, number, value.size(),
+                         reinterpret_cast<const std::uint8_t*>(value.data())) != 0;
+}
+
+Answer AnswerOf(const coap_pdu_t& received) {
+  Answer answer{.kind = Answer::Kind::kResponse};
+  const coap_pdu_code_t code = coap_pdu_get_code(&received);
+  answer.code_class = static_cast<int>(code) >> 5;
+  answer.code_detail = static_cast<int>(code) & 0x1f;
+  coap_opt_iterator_t iterator;
+  if (coap_opt_t* max_age = coap_check_option(&received, COAP_OPTION_MAXAGE, &iterator)) {
+    answer.max_age_s = coap_decode_var_bytes(coap_opt_value(max_age), coap_opt_length(max_age));
+  }
+  std::size_t size = 0;
+  const std::uint8_t* data = nullptr;
+  if (coap_get_data(&received, &size, &data) != 0) answer.payload.assign(data, data + size);
+  return answer;
+}
+
+}  // namespace
+
+std::string CodeText(const Answer& answer) {
+  std::string detail = std::to_string(answer.code_detail);
+  if (detail.size() < 2) detail.insert(0, 1, '0');
+  return std::to_string(answer.code_class) + "." + detail;
+}
+
+struct CoapClient::Callbacks {
+  static CoapClient* Of(const coap_session_t* session) {
+    return static_cast<CoapClient*>(coap_session_get_app_data(session));
+  }
+
+  static coap_response_t OnResponse(coap_session_t* session, const coap_pdu_t* /*sent*/,
+                                    const coap_pdu_t* received, coap_mid_t /*mid*/) {
+    CoapClient* self = Of(session);
+    const auto number = self->NumberOf(*received);
+    if (!number.has_value()) return COAP_RESPONSE_FAIL;  // never asked for: RST
+    self->answered_ = true;
+    self->peer_is_away_ = false;
+    self->Finish(*number, AnswerOf(*received));
+    return COAP_RESPONSE_OK;  // also where it came before: its ACK may have been lost
+  }
+
+  static void OnNack(coap_session_t* session, const coap_pdu_t* sent, coap_nack_reason_t reason,
+                     coap_mid_t /*mid*/) {
+    CoapClient* self = Of(session);
+    if (reason == COAP_NACK_ICMP_ISSUE) {
+      self->icmp_ = true;  // libcoap goes on retransmitting
+      return;
+    }
+    const auto number = sent != nullptr ? self->NumberOf(*sent) : std::nullopt;
+    if (!number.has_value()) return;
+    self->Finish(*number,
+                 {.kind = reason == COAP_NACK_RST ? Answer::Kind::kReset : Answer::Kind::kTimeout});
+  }
+};
+
+void CoapClient::Free::operator()(addrinfo* addresses) const { freeaddrinfo(addresses); }
+void CoapClient::Free::operator()(coap_context_t* context) const { coap_free_context(context); }
+void CoapClient::Free::operator()(coap_session_t* session) const { coap_session_release(session); }
+void CoapClient::Free::operator()(coap_pdu_t* pdu) const { coap_delete_pdu(pdu); }
+
+CoapClient::CoapClient(Options options, OnAnswer on_answer)
+    : options_(std::move(options)), on_answer_(std::move(on_answer)) {
+  std::random_device random;
+  for (std::size_t i = 0; i < kTokenRandomBytes; ++i) {
+    token_[i] = static_cast<std::uint8_t>(random());
+  }
+}
+
+CoapClient::~CoapClient() { Disconnect(); }
+
+Result<std::unique_ptr<CoapClient>> CoapClient::Create(Options options, OnAnswer on_answer) {
+  coap_startup();
+  // Level 0 under both its names (LOG_EMERG to 4.3.1, COAP_LOG_EMERG later): what goes wrong is
+  // told by this class, in its own words.
+  coap_set_log_level(static_cast<coap_log_t>(0));
+  std::unique_ptr<CoapClient> client(new CoapClient(std::move(options), std::move(on_answer)));
+  if (Status resolved = client->Resolve(); !resolved.ok()) return resolved.error();
+  if (Status connected = client->Connect(); !connected.ok()) return connected.error();
+  return client;
+}
+
+Status CoapClient::Resolve() {
+  addrinfo hints{};
+  hints.ai_family = AF_UNSPEC;
+  hints.ai_socktype = SOCK_DGRAM;
+  addrinfo* addresses = nullptr;
+  const int error = getaddrinfo(WithoutBrackets(options_.host).c_str(),
+                                std::to_string(options_.port).c_str(), &hints, &addresses);
+  if (error != 0) {
+    return Error{ErrorCode::kUnavailable,
+                 "cannot resolve host '" + options_.host + "': " + gai_strerror(error)};
+  }
+  addresses_.reset(addresses);
+  next_address_ = addresses;
+  return Ok{};
+}
+
+Status CoapClient::Connect() {
+  int error = 0;
+  for (; next_address_ != nullptr; next_address_ = next_address_->ai_next) {
+    coap_address_t address;
+    coap_address_init(&address);
+    address.size = next_address_->ai_addrlen;
+    std::memcpy(&address.addr, next_address_->ai_addr, next_address_->ai_addrlen);
+    if (coap_is_mcast(&address)) {
+      return Error{ErrorCode::kInvalid, "host '" + options_.host + "' is a multicast address"};
+    }
+    Disconnect();
+    context_.reset(coap_new_context(nullptr));  // anew: what the last one had queued goes with it
+    CHECK(context_ != nullptr);
+    errno = 0;
+    session_.reset(coap_new_client_session(context_.get(), nullptr, &address, COAP_PROTO_UDP));
+    if (session_ == nullptr) {
+      error = errno;
+      continue;
+    }
+    coap_register_response_handler(context_.get(), &Callbacks::OnResponse);
+    coap_register_nack_handler(context_.get(), &Callbacks::OnNack);
+    coap_session_set_app_data(session_.get(), this);
+    coap_session_set_nstart(session_.get(), 255);  // the caller bounds what is in flight
+    next_address_ = next_address_->ai_next;
+    return Ok{};
+  }
+  return Error{ErrorCode::kUnavailable, "cannot reach " + peer() + ": " + ErrnoText(error)};
+}
+
+void CoapClient::Disconnect() {
+  if (context_ == nullptr) return;
+  coap_register_nack_handler(context_.get(), nullptr);  // what it drops is not for us to hear
+  session_.reset();
+  context_.reset();
+}
+
+Status CoapClient::Send(Request request) {
+  const std::uint32_t number = next_number_++;
+  if (Status sent = Transmit(number, request); !sent.ok()) return sent;
+  exchanges_.emplace(number, Exchange{std::move(request), Clock::now() + options_.timeout});
+  return Ok{};
+}
+
+Status CoapClient::Transmit(std::uint32_t number, const Request& request) {
+  // A refusal of an earlier datagram that nobody has read yet makes one send fail; the next works.
+  for (int attempt = 0; attempt < 2; ++attempt) {
+    auto pdu = Encode(number, request);
+    if (!pdu.ok()) return pdu.error();
+    errno = 0;
+    if (coap_send(session_.get(), std::move(pdu).value().release()) != COAP_INVALID_MID) {
+      return Ok{};
+    }
+    if (errno == ECONNREFUSED) icmp_ = true;
+  }
+  return Error{ErrorCode::kIo, "cannot send to " + peer() + ": " + ErrnoText(errno)};
+}
+
+Result<std::unique_ptr<coap_pdu_t, CoapClient::Free>> CoapClient::Encode(std::uint32_t number,
+                                                                         const Request& request) {
+  const bool get = request.method == Method::kGet;
+  std::unique_ptr<coap_pdu_t, Free> pdu(coap_new_pdu(
+      COAP_MESSAGE_CON, get ? COAP_REQUEST_CODE_GET : COAP_REQUEST_CODE_POST, session_.get()));
+  CHECK(pdu != nullptr);
+  Token token = token_;
+  for (std::size_t i = kTokenRandomBytes; i < token.size(); ++i) {
+    token[i] = static_cast<std::uint8_t>(number >> (8 * (token.size() - 1 - i)));
+  }
+  bool fits = coap_add_token(pdu.get(), token.size(), token.data()) != 0 &&
+              AddOption(pdu.get(), COAP_OPTION_URI_PATH, request.path);
+  if (!request.body.empty()) {
+    const auto json = static_cast<char>(COAP_MEDIATYPE_APPLICATION_JSON);
+    fits = fits && AddOption(pdu.get(), COAP_OPTION_CONTENT_FORMAT, {&json, 1}) &&
+           coap_add_data(pdu.get(), request.body.size(),
+                         reinterpret_cast<const std::uint8_t*>(request.body.data())) != 0;
+  }
+  if (!fits) {
+    return Error{ErrorCode::kInvalid, "an event of " + std::to_string(request.body.size()) +
+                                          " bytes does not fit into one datagram (about 1100 do)"};
+  }
+  return pdu;
+}
+
+std::optional<std::uint32_t> CoapClient::NumberOf(const coap_pdu_t& pdu) const {
+  const coap_bin_const_t token = coap_pdu_get_token(&pdu);
+  if (token.length != token_.size() ||
+      !std::equal(token_.begin(), token_.begin() + kTokenRandomBytes, token.s)) {
+    return std::nullopt;
+  }
+  std::uint32_t number = 0;
+  for (std::size_t i = kTokenRandomBytes; i < token.length; ++i) number = number << 8 | token.s[i];
+  if (number >= next_number_) return std::nullopt;
+  return number;
+}
+
+void CoapClient::Finish(std::uint32_t number, Answer answer) {
+  const auto found = exchanges_.find(number);
+  if (found == exchanges_.end()) return;  // a duplicate, or too late
+  done_.push_back({std::move(found->second.request), std::move(answer)});
+  exchanges_.erase(found);
+}
+
+void CoapClient::Process(std::chrono::milliseconds wait) {
+  const auto wait_ms =
+      icmp_ ? 0 : static_cast<std::uint32_t>(std::max<std::int64_t>(wait.count(), 0));
+  coap_io_process(context_.get(), wait_ms == 0 ? COAP_IO_NO_WAIT : wait_ms);
+  if (icmp_) HandleIcmp();
+  ExpireOverdue();
+  for (const Done& done : std::exchange(done_, {})) on_answer_(done.request, done.answer);
+}
+
+void CoapClient::HandleIcmp() {
+  icmp_ = false;
+  if (answered_) {
+    peer_is_away_ = true;
+    return;
+  }
+  if (next_address_ != nullptr && Connect().ok()) {
+    for (auto& [number, exchange] : exchanges_) {
+      exchange.deadline = Clock::now() + options_.timeout;
+      (void)Transmit(number, exchange.request);  // what cannot be sent runs into its deadline
+    }
+    return;
+  }
+  while (!exchanges_.empty()) {
+    Finish(exchanges_.begin()->first, {.kind = Answer::Kind::kUnreachable});
+  }
+}
+
+void CoapClient::ExpireOverdue() {
+  const Clock::time_point now = Clock::now();
+  while (!exchanges_.empty() && exchanges_.begin()->second.deadline <= now) {
+    Finish(exchanges_.begin()->first, {.kind = Answer::Kind::kTimeout});
+  }
+}
+
+std::string CoapClient::peer() const {
+  const std::string host = WithoutBrackets(options_.host);
+  const bool v6 = host.find(':') != std::string::npos;
+  return (v6 ? "[" + host + "]" : host) + ":" + std::to_string(options_.port);
+}
+
+std::string CoapClient::LibraryVersion() { return coap_package_version(); }
+
+}  // namespace collector::client

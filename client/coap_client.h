@@ -1,0 +1,132 @@
+// CoAP requests to one collector, many in flight at once (RFC 7252). The only file with libcoap.
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "collector/base/result.h"
+
+struct addrinfo;
+struct coap_context_t;
+struct coap_pdu_t;
+struct coap_session_t;
+
+namespace collector::client {
+
+enum class Method { kGet, kPost };
+
+struct Request {
+  Method method = Method::kPost;
+  std::string path;  // one segment, without a slash
+  std::string body;  // JSON; empty: none
+};
+
+// How a request ended.
+struct Answer {
+  enum class Kind {
+    kResponse,     // an answer, piggybacked or separate
+    kReset,        // RST: what listens there does not take requests
+    kTimeout,      // none, after all retransmissions
+    kUnreachable,  // nothing listens on any address of the host (ICMP)
+  };
+  Kind kind = Kind::kTimeout;
+  int code_class = 0;  // 2 and 1 of 2.01; of a kResponse only
+  int code_detail = 0;
+  std::optional<unsigned> max_age_s{};  // where the answer says it
+  std::string payload{};
+};
+
+// "2.01".
+std::string CodeText(const Answer& answer);
+
+// Sends requests as confirmable messages; libcoap retransmits them (2 to 3 s, doubling, 4 times).
+// Not for several threads. Callbacks run within Process only and may call Send.
+class CoapClient {
+ public:
+  struct Options {
+    std::string host;  // IPv4, IPv6 (with or without brackets), or a name
+    std::uint16_t port = 5683;
+    std::chrono::milliseconds timeout{93'000};  // of one answer, from its request
+  };
+  using OnAnswer = std::function<void(const Request&, const Answer&)>;
+
+  // Resolves the host and opens a socket; sends nothing. `on_answer` gets each request's end once.
+  static Result<std::unique_ptr<CoapClient>> Create(Options options, OnAnswer on_answer);
+  ~CoapClient();
+  CoapClient(const CoapClient&) = delete;
+  CoapClient& operator=(const CoapClient&) = delete;
+
+  // Puts a request on its way. An error (it fits into no datagram, no route) means it was not sent
+  // and will not be answered. How many may be in flight is the caller's to bound.
+  Status Send(Request request);
+
+  // Waits for the network, at most `wait`; a signal ends the wait early.
+  void Process(std::chrono::milliseconds wait);
+
+  [[nodiscard]] std::size_t in_flight() const { return exchanges_.size(); }
+
+  // A collector that answered before now refuses the port: it may be restarting, so requests are
+  // still retransmitted. Until its next answer.
+  [[nodiscard]] bool peer_is_away() const { return peer_is_away_; }
+
+  // "host:port", as messages name the collector.
+  [[nodiscard]] std::string peer() const;
+
+  static std::string LibraryVersion();
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  struct Exchange {
+    Request request;
+    Clock::time_point deadline;
+  };
+  struct Done {
+    Request request;
+    Answer answer;
+  };
+  struct Callbacks;  // what libcoap calls
+  struct Free {
+    void operator()(addrinfo* addresses) const;
+    void operator()(coap_context_t* context) const;
+    void operator()(coap_session_t* session) const;
+    void operator()(coap_pdu_t* pdu) const;
+  };
+  // Random per client, then the exchange's number: unique for every request.
+  using Token = std::array<std::uint8_t, 8>;
+
+  CoapClient(Options options, OnAnswer on_answer);
+
+  Status Resolve();
+  Status Connect();  // to the next address there is
+  void Disconnect();
+  Status Transmit(std::uint32_t number, const Request& request);
+  Result<std::unique_ptr<coap_pdu_t, Free>> Encode(std::uint32_t number, const Request& request);
+  [[nodiscard]] std::optional<std::uint32_t> NumberOf(const coap_pdu_t& pdu) const;
+  void Finish(std::uint32_t number, Answer answer);
+  void HandleIcmp();
+  void ExpireOverdue();
+
+  const Options options_;
+  const OnAnswer on_answer_;
+  std::unique_ptr<addrinfo, Free> addresses_;
+  addrinfo* next_address_ = nullptr;
+  std::unique_ptr<coap_context_t, Free> context_;
+  std::unique_ptr<coap_session_t, Free> session_;  // ends before its context
+  Token token_{};
+  std::uint32_t next_number_ = 0;
+  std::map<std::uint32_t, Exchange> exchanges_;  // by number, so by deadline
+  std::vector<Done> done_;  // told after libcoap has returned: it must not be entered again
+  bool answered_ = false;   // at least once by this address
+  bool icmp_ = false;       // seen, not yet handled
+  bool peer_is_away_ = false;
+};
+
+}  // namespace collector::client

@@ -1,0 +1,55 @@
+#include "client/commands/healthcheck.h"
+
+#include <chrono>
+#include <cstdio>
+#include <optional>
+
+#include "client/coap_client.h"
+#include "client/exit_status.h"
+#include "client/interrupt.h"
+#include "client/sender.h"
+#include "client/value.h"
+
+namespace collector::client {
+namespace {
+
+constexpr std::chrono::seconds kTimeout{5};
+
+std::string WhyUnanswered(const Answer& answer, const std::string& peer) {
+  switch (answer.kind) {
+    case Answer::Kind::kUnreachable:
+      return "no collector at " + peer + " (connection refused)";
+    case Answer::Kind::kReset:
+      return peer + " rejected the message (CoAP reset)";
+    default:
+      return "no answer from " + peer + " within 5 s";
+  }
+}
+
+}  // namespace
+
+int RunHealthcheck(const Settings& settings) {
+  // Names are resolved by the system, which may take longer than a health check can.
+  ExitAfter(kTimeout.count() + 1, kExitFailed, "client: the host's name was not resolved in 6 s\n");
+  std::optional<Answer> ended;
+  auto client = CoapClient::Create(
+      {.host = settings.host, .port = settings.port, .timeout = kTimeout},
+      [&ended](const Request& /*request*/, const Answer& answer) { ended = answer; });
+  if (!client.ok()) return Fail(client.error().message, kExitFailed);
+  CoapClient& coap = *client.value();
+  if (Status sent = coap.Send({Method::kGet, "health", ""}); !sent.ok()) {
+    return Fail(sent.error().message, kExitFailed);
+  }
+  while (!ended.has_value() && !Interrupted()) coap.Process(std::chrono::milliseconds(200));
+  if (!ended.has_value()) return Fail("interrupted", kExitFailed);
+  if (ended->kind != Answer::Kind::kResponse) {
+    return Fail(WhyUnanswered(*ended, coap.peer()), kExitFailed);
+  }
+  if (!settings.silent) {
+    std::printf("GET: /health > %s\n%s\n", CodeText(*ended).c_str(),
+                Printable(ended->payload).c_str());
+  }
+  return ended->code_class == 2 ? kExitOk : kExitFailed;
+}
+
+}  // namespace collector::client

@@ -1,0 +1,74 @@
+// Sends events and reports their answers: what all sending commands share.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "client/coap_client.h"
+#include "client/settings.h"
+#include "client/tally.h"
+#include "collector/base/result.h"
+#include "event/event.h"
+
+namespace collector::client {
+
+// What a command has measured; the sender makes an event of it.
+struct Reading {
+  std::string type;
+  Json value;
+  std::optional<std::int64_t> timestamp_ns{};  // none: the time of sending
+  std::string client_id{};
+};
+
+// Keeps at most 64 events in flight; within that the next never waits for the last one's answer.
+// Each answer is printed to standard output when it comes ("POST: /events > 2.01", then the event),
+// unless silent; troubles are told on standard error.
+class Sender {
+ public:
+  using Clock = std::chrono::steady_clock;
+
+  // Errors: the host cannot be resolved or reached.
+  static Result<std::unique_ptr<Sender>> Create(const Settings& settings);
+
+  // Sends one event, waiting first for room. False: stop sending; Finish tells why in its status.
+  bool Send(Reading reading);
+
+  // Takes answers until `due`. False: stop sending.
+  bool WaitUntil(Clock::time_point due);
+
+  // Waits for the answers still due (after an interrupt not for long), prints a summary where more
+  // than one event was sent, and returns the exit status.
+  int Finish();
+
+ private:
+  explicit Sender(const Settings& settings);
+
+  void Turn(std::chrono::milliseconds wait);
+  void TellSilence();
+  void OnAnswer(const Request& request, const Answer& answer);
+  void PrintResponse(const Request& request, const Answer& answer) const;
+  void TellUnanswered(const Request& request, const Answer& answer);
+  std::int64_t NextTimestamp();
+
+  const Settings settings_;
+  const Clock::time_point started_ = Clock::now();
+  std::unique_ptr<CoapClient> client_;
+  Tally tally_;
+  std::int64_t last_timestamp_ns_ = 0;
+  bool stopped_ = false;    // nothing more is to be sent
+  bool ended_any_ = false;  // one request has had its answer, or has none
+  bool told_silence_ = false;
+  bool told_away_ = false;    // the collector does not answer any more, and that is said
+  bool told_absent_ = false;  // there is none, and that is said
+};
+
+// Prints "client: <message>" to standard error.
+void Tell(const std::string& message);
+
+// The same, and returns `status`.
+int Fail(const std::string& message, int status);
+
+}  // namespace collector::client

@@ -1,0 +1,21 @@
+// What the global options say. A plain value.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+
+namespace collector::client {
+
+struct Settings {
+  std::string host = "127.0.0.1";
+  std::uint16_t port = 5683;
+  std::chrono::seconds timeout{93};  // RFC 7252 section 4.8.2: MAX_TRANSMIT_WAIT
+  std::string name_space = "default";
+  std::optional<std::string> sender;  // none: the command's own default
+  std::optional<std::string> origin;
+  bool silent = false;  // no answers on standard output
+};
+
+}  // namespace collector::client

@@ -1,0 +1,43 @@
+#include "client/tally.h"
+
+#include "client/exit_status.h"
+
+namespace collector::client {
+
+Outcome OutcomeOf(const Answer& answer) {
+  if (answer.kind != Answer::Kind::kResponse) return Outcome::kUnanswered;
+  if (answer.code_class == 2) return Outcome::kStored;
+  const bool too_many_requests = answer.code_class == 4 && answer.code_detail == 29;
+  return answer.code_class == 5 || too_many_requests ? Outcome::kUnavailable : Outcome::kRefused;
+}
+
+void Tally::Count(Outcome outcome) {
+  switch (outcome) {
+    case Outcome::kStored:
+      ++stored_;
+      return;
+    case Outcome::kRefused:
+      ++refused_;
+      return;
+    case Outcome::kUnavailable:
+      ++unavailable_;
+      return;
+    case Outcome::kUnanswered:
+      return;  // what is left of those sent
+  }
+}
+
+int Tally::ExitStatus() const {
+  if (unanswered() > 0) return kExitUnanswered;
+  if (unavailable_ > 0) return kExitUnavailable;
+  if (refused_ > 0) return kExitRefused;
+  return failed_ ? kExitFailed : kExitOk;
+}
+
+std::string Tally::Summary() const {
+  return std::to_string(sent_) + " sent: " + std::to_string(stored_) + " stored, " +
+         std::to_string(refused_) + " refused, " + std::to_string(unavailable_) + " unavailable, " +
+         std::to_string(unanswered()) + " unanswered";
+}
+
+}  // namespace collector::client

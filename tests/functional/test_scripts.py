@@ -1,0 +1,54 @@
+"""The commands that the README begins with. They build; here everything is built already."""
+
+import os
+import re
+import signal
+import subprocess
+
+import pytest
+
+from processes import COLLECTOR, ROOT, LISTENING, environment, run, wait_until
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.release_only,
+    pytest.mark.skipif(COLLECTOR != str(ROOT / "build/release/bin/collector"),
+                       reason="the scripts use build/release"),
+]
+
+
+def test_demo():
+    done = run(ROOT / "scripts/start", "--demo", seconds=60)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "load1" in done.stdout
+    for value in ("15", "16.5", "18.15", "35.369215365"):
+        assert re.search(rf"demoMemoria │ temperature +│ {re.escape(value)} ", done.stdout)
+    assert ", 0 missing" in done.stdout
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_start_serves_until_interrupted(tmp_path, number):
+    output = tmp_path / "output"
+    with open(output, "wb") as file:
+        process = subprocess.Popen(
+            [ROOT / "scripts/start", "--", "--coap-listen", "127.0.0.1:0", "--http-listen",
+             "127.0.0.1:0", "--sqlite-path", tmp_path / "events.db"],
+            stdin=subprocess.DEVNULL, stdout=file, stderr=file, env=environment(),
+            start_new_session=True)
+    try:
+        wait_until(lambda: "Ctrl-C" in output.read_text(), 60, "start explains itself")
+        port = LISTENING.search(output.read_text())[1].rsplit(":", 1)[1]
+        assert f"client -H 127.0.0.1 -P {port} send" in output.read_text()
+        os.killpg(process.pid, number)  # as a terminal does
+        assert process.wait(20) == 0
+        wait_until(lambda: "drained" in output.read_text(), 5, "its last line is shown")
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+@pytest.mark.parametrize("script", ["start", "test"])
+def test_wrong_usage(script):
+    done = run(ROOT / "scripts" / script, "--no-such-option")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "usage" in done.stderr
