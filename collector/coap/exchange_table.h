@@ -53,31 +53,46 @@ class ExchangeTable {
   [[nodiscard]] const Exchange& At(Place place) const { return ring_[place]; }
 
   // Remembers a new pending exchange. One with the same key, and when the table is full the oldest,
-  // is forgotten; but a pending one is kept, by moving it to the young end.
-  void Insert(std::uint64_t key, std::uint32_t request_hash, std::uint32_t ticket,
+  // is forgotten; but a pending one is kept, by moving it to the young end. Returns where it is.
+  Place Insert(std::uint64_t key, std::uint32_t request_hash, std::uint32_t ticket,
               std::int64_t now_ms);
 
-  // A pending exchange was answered. `replayable`: by `code` alone.
-  void Answered(std::uint64_t key, std::uint32_t ticket, std::uint8_t code, bool replayable,
-                std::int64_t arrived_wall_ms);
+  // A pending exchange was answered. `place`: where Insert put it; it is found if it has moved.
+  // `replayable`: by `code` alone.
+  struct Answer {
+    std::uint8_t code;
+    bool replayable;
+    std::int64_t arrived_wall_ms;
+  };
+  void Answered(std::uint64_t key, std::uint32_t ticket, Place place, const Answer& answer);
 
   [[nodiscard]] std::size_t size() const { return size_; }
 
  private:
+  // An index entry is a place and, above it, as many bits of the key as there is room for, so that
+  // probing past another's entry seldom has to look into the ring; plus 1, because 0 is empty.
+  [[nodiscard]] std::uint32_t EntryOf(std::uint64_t key, Place place) const {
+    const auto tag = static_cast<std::uint32_t>(key >> (33 + place_bits_));
+    return (tag << place_bits_ | place) + 1;
+  }
+  [[nodiscard]] Place PlaceOf(std::uint32_t entry) const {
+    return (entry - 1) & static_cast<Place>(capacity_ - 1);
+  }
   [[nodiscard]] std::size_t Home(std::uint64_t key) const { return key & index_mask_; }
   [[nodiscard]] std::size_t FindIndex(std::uint64_t key) const;  // or kNoIndex
   void EraseIndex(std::size_t hole);
   void Forget(Place place);
-  void Append(const Exchange& exchange);
+  Place Append(const Exchange& exchange);
 
   struct Free {
     void operator()(void* memory) const { std::free(memory); }
   };
 
-  std::size_t capacity_;                    // a power of two
-  std::unique_ptr<Exchange[], Free> ring_;  // by age
-  std::size_t index_mask_;                  // the index has twice the capacity
-  std::unique_ptr<Place[], Free> index_;    // open addressing, linear probing; place + 1, 0: empty
+  std::size_t capacity_;  // a power of two
+  int place_bits_;
+  std::unique_ptr<Exchange[], Free> ring_;        // by age
+  std::size_t index_mask_;                        // the index has twice the capacity
+  std::unique_ptr<std::uint32_t[], Free> index_;  // open addressing, linear probing
   std::uint64_t next_ = 0;  // where the next one goes, modulo the ring
   std::size_t size_ = 0;
 };

@@ -131,7 +131,8 @@ void MessageLayer::Process(const AddressPair& addresses, const Message& message,
   handler_(request, Reply(this, ticket));
   // What was answered at once is idempotent or refused, and needs no memory of it.
   if (pending_[ticket].live) {
-    exchanges_.Insert(key, request_hash, ticket, now_.monotonic_ns / kNsPerMs);
+    pending_[ticket].place =
+        exchanges_.Insert(key, request_hash, ticket, now_.monotonic_ns / kNsPerMs);
     metrics_->coap.exchanges_remembered.Set(exchanges_.size());
   }
 }
@@ -149,6 +150,7 @@ std::uint32_t MessageLayer::Take(const AddressPair& addresses, const Message& me
   pending.header = HeaderFor(message);
   pending.arrived = {now_.monotonic_ns, arrived.wall_ns};
   pending.key = key;
+  pending.place = 0;
   pending.hook_count = 0;
   pending.live = true;
   pending.method = static_cast<Code>(message.code);
@@ -183,8 +185,10 @@ void MessageLayer::Answer(std::uint32_t ticket, Response response) {
   SendAnswer(pending.addresses, pending.header, response);
   const bool code_only = response.payload.empty() && !response.content_format &&
                          !response.max_age_seconds && !response.size1_bytes;
-  exchanges_.Answered(pending.key, ticket, static_cast<std::uint8_t>(response.code), code_only,
-                      pending.arrived.wall_ns / kNsPerMs);
+  exchanges_.Answered(pending.key, ticket, pending.place,
+                      {.code = static_cast<std::uint8_t>(response.code),
+                       .replayable = code_only,
+                       .arrived_wall_ms = pending.arrived.wall_ns / kNsPerMs});
   pending.live = false;
   free_.push_back(ticket);
 }

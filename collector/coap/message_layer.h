@@ -58,6 +58,7 @@ class MessageLayer : public ReplySink {
     AnswerHeader header;
     Instant arrived;
     std::uint64_t key = 0;
+    ExchangeTable::Place place = 0;
     std::array<AnswerHook*, kHooksMax> hooks{};
     std::uint8_t hook_count = 0;
     bool live = false;

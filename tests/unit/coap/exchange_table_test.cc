@@ -17,7 +17,7 @@ TEST_CASE("an exchange is pending, then answered, then forgotten after its lifet
   CHECK(table.At(table.Find(7, 1'000)).state == State::kPending);
   CHECK(table.At(table.Find(7, 1'000)).ticket() == 3);
   CHECK(table.At(table.Find(7, 1'000)).request_hash == 70);
-  table.Answered(7, 3, 0x41, true, 1'795'238'058'596);
+  table.Answered(7, 3, 0, {0x41, true, 1'795'238'058'596});
   const auto& answered = table.At(table.Find(7, 2'000));
   CHECK(answered.state == State::kAnswered);
   CHECK(answered.code == 0x41);
@@ -31,7 +31,7 @@ TEST_CASE("a pending exchange outlives the lifetime, whatever the clock's width"
   const std::int64_t wraps = 0xffff'ff00;
   table.Insert(7, 70, 3, wraps);
   CHECK(table.Find(7, wraps + 10 * kExchangeLifetimeMs) != ExchangeTable::kNone);
-  table.Answered(7, 3, 0x41, true, 1);
+  table.Answered(7, 3, 0, {0x41, true, 1});
   CHECK(table.Find(7, wraps + 1'000) != ExchangeTable::kNone);
   CHECK(table.Find(7, wraps + kExchangeLifetimeMs + 1) == ExchangeTable::kNone);
 }
@@ -40,7 +40,7 @@ TEST_CASE("an answer belongs to the exchange that has its ticket") {
   ExchangeTable table(16);
   table.Insert(7, 70, 3, 0);
   table.Insert(7, 71, 4, 0);  // the same key, another request
-  table.Answered(7, 3, 0x41, true, 1);
+  table.Answered(7, 3, 0, {0x41, true, 1});
   CHECK(table.At(table.Find(7, 0)).state == State::kPending);
   CHECK(table.size() == 1);
 }
@@ -48,7 +48,7 @@ TEST_CASE("an answer belongs to the exchange that has its ticket") {
 TEST_CASE("when full, the oldest answered goes out and pending ones stay") {
   ExchangeTable table(16);
   for (std::uint64_t key = 1; key <= 16; ++key) table.Insert(key, 0, 0, 0);
-  for (std::uint64_t key = 3; key <= 16; ++key) table.Answered(key, 0, 0x41, true, 1);
+  for (std::uint64_t key = 3; key <= 16; ++key) table.Answered(key, 0, 0, {0x41, true, 1});
   table.Insert(17, 0, 0, 0);
   CHECK(table.Find(1, 0) != ExchangeTable::kNone);
   CHECK(table.Find(2, 0) != ExchangeTable::kNone);
@@ -76,7 +76,7 @@ TEST_CASE("the table agrees with a map of the last exchanges, for many seeds") {
     const std::uint64_t key = (random() % 4) | (random() % 60) << 32;
     const auto request_hash = static_cast<std::uint32_t>(random());
     table.Insert(key, request_hash, 0, 0);
-    table.Answered(key, 0, 0x41, true, 1);
+    table.Answered(key, 0, 0, {0x41, true, 1});
     std::erase(order, key);
     order.push_back(key);
     model[key] = request_hash;
