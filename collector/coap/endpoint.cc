@@ -6,8 +6,9 @@
 namespace collector {
 namespace {
 
-// Receives a turn: enough to amortise the turn, few enough that commits and timers are not starved.
-constexpr int kReceivesPerTurnMax = 16;
+// Receives a turn: so many that under load a commit gets thousands of events, few enough that
+// commits and signals are not starved.
+constexpr int kReceivesPerTurnMax = 64;
 
 }  // namespace
 

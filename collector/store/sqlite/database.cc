@@ -137,7 +137,7 @@ Status Database::Prepare() {
                   "; COMMIT";
   for (const std::string& sql :
        {std::string("PRAGMA page_size=8192"), std::string("PRAGMA journal_mode=WAL"), std::string("PRAGMA synchronous=FULL"),
-        std::string("PRAGMA wal_autocheckpoint=4000"), std::string("PRAGMA cache_size=-16000"),
+        std::string("PRAGMA wal_autocheckpoint=8192"), std::string("PRAGMA cache_size=-16000"),
         std::string("PRAGMA journal_size_limit=67108864"), schema}) {
     if (Status done = Execute(sql.c_str()); !done.ok()) return done;
   }
