@@ -16,7 +16,7 @@
 namespace collector {
 namespace {
 
-constexpr int kTurnMsMax = 1'000;  // the loop goes round at least this often
+constexpr int kTurnMsMax = 1'000;                    // the loop goes round at least this often
 constexpr std::size_t kDatagramOverheadBytes = 512;  // header, token and options beside a payload
 // Exchanges kept beyond the events' limit, so that /health answers when that is reached.
 constexpr std::size_t kExchangesForOthers = 64;
@@ -69,8 +69,7 @@ Status App::Build() {
                     .pending_bytes_max = config_.pending_bytes_max,
                     .payload_bytes_max = config_.payload_bytes_max},
       store_.get(), &metrics_);
-  access_log_ =
-      std::make_unique<AccessLog>(log_, &metrics_, config_.log_requests_per_second_max);
+  access_log_ = std::make_unique<AccessLog>(log_, &metrics_, config_.log_requests_per_second_max);
 
   EndpointOptions endpoint_options;
   endpoint_options.listen = config_.coap_listen;
@@ -81,8 +80,7 @@ Status App::Build() {
       .exchanges_pending_max = config_.pending_events_max + kExchangesForOthers,
       .exchanges_remembered_max = config_.dedup_entries_max,
       .seed = RandomSeed()};
-  auto endpoint =
-      CoapEndpoint::Create(endpoint_options, BuildChain(), poller_.get(), &metrics_);
+  auto endpoint = CoapEndpoint::Create(endpoint_options, BuildChain(), poller_.get(), &metrics_);
   if (!endpoint.ok()) return endpoint.error();
   endpoint_ = std::move(endpoint).value();
 
@@ -93,14 +91,14 @@ Status App::Build() {
 }
 
 Handler App::BuildChain() {
-  return Chain({access_log_->Wrap(), CheckCriticalOptions(), CheckContentFormat(),
-                DefaultHeaders()},
-               Router({{Code::kPost, "/events",
-                        [this](const Request& request, Reply reply) {
-                          events_->Post(request, std::move(reply));
-                        }},
-                       {Code::kGet, "/health", HealthHandler(&state_)},
-                       {Code::kGet, "/.well-known/core", WellKnownCoreHandler()}}));
+  return Chain(
+      {access_log_->Wrap(), CheckCriticalOptions(), CheckContentFormat(), DefaultHeaders()},
+      Router({{Code::kPost, "/events",
+               [this](const Request& request, Reply reply) {
+                 events_->Post(request, std::move(reply));
+               }},
+              {Code::kGet, "/health", HealthHandler(&state_)},
+              {Code::kGet, "/.well-known/core", WellKnownCoreHandler()}}));
 }
 
 void App::OnSignal() {
@@ -121,6 +119,7 @@ void App::OnSignal() {
 }
 
 int App::Run() {
+  state_.last_turn_ns = ReadClock().monotonic_ns;
   state_.phase = ServiceState::Phase::kServing;
   log_->info("coap-collector {}, store {} at {}, receive buffer {} KiB", COLLECTOR_VERSION,
              store_->name(), config_.sqlite_path, endpoint_->receive_buffer_bytes() / 1024);

@@ -1,9 +1,8 @@
 #include "collector/config.h"
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <fstream>
-
-#include <CLI/CLI.hpp>
 
 namespace collector {
 namespace {
@@ -67,8 +66,8 @@ void AddOptions(CLI::App* app, Raw* raw) {
             {"trace", "debug", "info", "warn", "error", "off"}, "Least important lines written");
   AddChoice(app, "--log-format", &raw->log_format, {"text", "json"},
             "For people, or JSON lines with ECS names");
-  AddNumber(app, "--log-requests-per-second-max", &config.log_requests_per_second_max, 0,
-            1'000'000, "Requests logged with a line each; the others of a second share one");
+  AddNumber(app, "--log-requests-per-second-max", &config.log_requests_per_second_max, 0, 1'000'000,
+            "Requests logged with a line each; the others of a second share one");
   for (CLI::Option* option : app->get_options()) {
     if (option->get_name() == "--help" || option->get_name() == "--version") continue;
     option->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
@@ -126,8 +125,8 @@ std::string FileError(const CLI::App& app, const std::string& what) {
   constexpr std::string_view kUnknown = "INI was not able to parse ";
   const std::string path = app.get_config_ptr()->as<std::string>();
   const bool unknown = what.starts_with(kUnknown);
-  return path + ": " + (unknown ? "unknown key '" + what.substr(kUnknown.size()) + "'"
-                                : OneLine(what));
+  return path + ": " +
+         (unknown ? "unknown key '" + what.substr(kUnknown.size()) + "'" : OneLine(what));
 }
 
 }  // namespace

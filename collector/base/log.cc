@@ -1,11 +1,10 @@
 #include "collector/base/log.h"
 
 #include <spdlog/async.h>
+#include <spdlog/fmt/chrono.h>
 #include <spdlog/formatter.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
-
-#include <spdlog/fmt/chrono.h>
 
 #include <nlohmann/json.hpp>
 
@@ -22,7 +21,8 @@ class JsonFormatter : public spdlog::formatter {
     const auto ms = duration_cast<milliseconds>(message.time.time_since_epoch()).count();
     const spdlog::string_view_t level = spdlog::level::to_string_view(message.level);
     const nlohmann::ordered_json line{
-        {"@timestamp", fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}Z", fmt::gmtime(ms / 1000), ms % 1000)},
+        {"@timestamp",
+         fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}Z", fmt::gmtime(ms / 1000), ms % 1000)},
         {"log.level", std::string(level.data(), level.size())},
         {"message", std::string(message.payload.data(), message.payload.size())},
         {"service.name", "coap-collector"}};

@@ -53,8 +53,8 @@ struct Metrics {
     Counter duplicates_pending;   // of a request whose answer is still withheld
     Counter duplicates_replayed;  // answered again from the exchange table
     Counter resets_sent;
-    Counter exchanges_pending;      // gauge
-    Counter exchanges_remembered;   // gauge
+    Counter exchanges_pending;     // gauge
+    Counter exchanges_remembered;  // gauge
     std::array<Counter, 256> answers_by_code;
     DurationHistogram answer_time;
   } coap;

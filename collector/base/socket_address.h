@@ -46,9 +46,9 @@ class SocketAddress {
 // same way (a host with many addresses must answer from the one that was asked).
 struct AddressPair {
   SocketAddress remote;
-  SocketAddress local;           // its port is not set
-  std::uint32_t interface = 0;   // index of the network interface, 0 where it does not matter
-  std::uint32_t socket = 0;      // which of the endpoint's sockets
+  SocketAddress local;          // its port is not set
+  std::uint32_t interface = 0;  // index of the network interface, 0 where it does not matter
+  std::uint32_t socket = 0;     // which of the endpoint's sockets
 };
 
 }  // namespace collector

@@ -55,7 +55,7 @@ class ExchangeTable {
   // Remembers a new pending exchange. One with the same key, and when the table is full the oldest,
   // is forgotten; but a pending one is kept, by moving it to the young end. Returns where it is.
   Place Insert(std::uint64_t key, std::uint32_t request_hash, std::uint32_t ticket,
-              std::int64_t now_ms);
+               std::int64_t now_ms);
 
   // A pending exchange was answered. `place`: where Insert put it; it is found if it has moved.
   // `replayable`: by `code` alone.
@@ -93,7 +93,7 @@ class ExchangeTable {
   std::unique_ptr<Exchange[], Free> ring_;        // by age
   std::size_t index_mask_;                        // the index has twice the capacity
   std::unique_ptr<std::uint32_t[], Free> index_;  // open addressing, linear probing
-  std::uint64_t next_ = 0;  // where the next one goes, modulo the ring
+  std::uint64_t next_ = 0;                        // where the next one goes, modulo the ring
   std::size_t size_ = 0;
 };
 

@@ -130,8 +130,8 @@ void MessageParser::ReadOptions(Message* message) {
 Bytes EncodeAnswer(const AnswerHeader& header, const Response& response,
                    std::span<std::uint8_t, kAnswerBytesMax> buffer) {
   // The fixed header of RFC 7252 section 3; libcoap's writer of it is not public.
-  buffer[0] = static_cast<std::uint8_t>(0x40 | static_cast<unsigned>(header.type) << 4 |
-                                        header.token.size);
+  buffer[0] =
+      static_cast<std::uint8_t>(0x40 | static_cast<unsigned>(header.type) << 4 | header.token.size);
   buffer[1] = static_cast<std::uint8_t>(response.code);
   buffer[2] = static_cast<std::uint8_t>(header.id >> 8);
   buffer[3] = static_cast<std::uint8_t>(header.id & 0xff);

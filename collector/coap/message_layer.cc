@@ -80,8 +80,7 @@ void MessageLayer::OnRequest(const AddressPair& addresses, const Message& messag
 
 // True if nothing is left to do. Else *arrived is when this exchange came first.
 bool MessageLayer::AnsweredBefore(const AddressPair& addresses, const Message& message,
-                                  std::uint64_t key, std::uint32_t request_hash,
-                                  Instant* arrived) {
+                                  std::uint64_t key, std::uint32_t request_hash, Instant* arrived) {
   const ExchangeTable::Place place = exchanges_.Find(key, now_.monotonic_ns / kNsPerMs);
   if (place == ExchangeTable::kNone) return false;
   const ExchangeTable::Exchange& exchange = exchanges_.At(place);

@@ -1,5 +1,5 @@
-// CoAP's message layer (RFC 7252 section 4) as a state machine without sockets: a datagram in, datagrams
-// out. Each exchange is processed once; its answer is withheld until the handler has it.
+// CoAP's message layer (RFC 7252 section 4) as a state machine without sockets: a datagram in,
+// datagrams out. Each exchange is processed once; its answer is withheld until the handler has it.
 #pragma once
 
 #include <array>

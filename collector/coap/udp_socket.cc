@@ -154,8 +154,7 @@ Result<std::unique_ptr<UdpSocket>> UdpSocket::Create(const SocketAddress& addres
   SocketAddress bound = address;
   socklen_t length = address.size();
   if (getsockname(fd.get(), bound.raw(), &length) != 0) return SystemError(name);
-  return std::unique_ptr<UdpSocket>(
-      new UdpSocket(std::move(fd), bound, index, granted, options));
+  return std::unique_ptr<UdpSocket>(new UdpSocket(std::move(fd), bound, index, granted, options));
 }
 
 UdpSocket::UdpSocket(UniqueFd fd, SocketAddress address, std::uint32_t index,
@@ -222,8 +221,8 @@ std::size_t UdpSocket::Flush() {
   std::size_t sent = 0;
   std::size_t failed = 0;
   while (sent < b.queued) {
-    const int taken = sendmmsg(fd_.get(), &b.send[sent],
-                               static_cast<unsigned int>(b.queued - sent), MSG_DONTWAIT);
+    const int taken = sendmmsg(fd_.get(), &b.send[sent], static_cast<unsigned int>(b.queued - sent),
+                               MSG_DONTWAIT);
     if (taken > 0) {
       sent += static_cast<std::size_t>(taken);
     } else if (errno != EINTR) {

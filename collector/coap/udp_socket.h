@@ -35,9 +35,9 @@ class UdpSocket {
   UdpSocket& operator=(const UdpSocket&) = delete;
 
   [[nodiscard]] int fd() const;
-  [[nodiscard]] const SocketAddress& address() const;           // with the port that was bound
-  [[nodiscard]] int receive_buffer_bytes() const;               // what the system granted
-  [[nodiscard]] std::uint32_t dropped() const;                  // by the system, buffer full
+  [[nodiscard]] const SocketAddress& address() const;  // with the port that was bound
+  [[nodiscard]] int receive_buffer_bytes() const;      // what the system granted
+  [[nodiscard]] std::uint32_t dropped() const;         // by the system, buffer full
 
   // The datagrams that are there, at most kBatch; fewer means there are no more.
   static constexpr std::size_t kBatch = 64;

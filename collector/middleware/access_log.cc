@@ -17,7 +17,7 @@ std::string Printable(std::string_view text) {
 }
 
 std::string MethodName(Code method) {
-  constexpr std::array<std::string_view, 8> kNames{"",    "GET",   "POST",  "PUT",
+  constexpr std::array<std::string_view, 8> kNames{"",       "GET",   "POST",  "PUT",
                                                    "DELETE", "FETCH", "PATCH", "iPATCH"};
   const auto index = static_cast<std::size_t>(method);
   return index < kNames.size() ? std::string(kNames[index]) : ToString(method);
@@ -62,10 +62,10 @@ void AccessLog::Tick(std::int64_t monotonic_ns) {
 }
 
 void AccessLog::AddLine(const AnsweredRequest& request, const Response& response) {
-  std::string line = fmt::format(
-      "{} {} {} > {} {:.2f} ms", request.peer.ToString(), MethodName(request.method),
-      Printable(request.path), ToString(response.code),
-      static_cast<double>(request.duration_ns) / 1e6);
+  std::string line =
+      fmt::format("{} {} {} > {} {:.2f} ms", request.peer.ToString(), MethodName(request.method),
+                  Printable(request.path), ToString(response.code),
+                  static_cast<double>(request.duration_ns) / 1e6);
   if (!response.payload.empty() && ClassOf(response.code) != 2) line += ": " + response.payload;
   turn_.push_back(std::move(line));
 }

@@ -11,8 +11,8 @@ Middleware CheckCriticalOptions() {
       }
       if (request.critical_unknown != 0) {
         return std::move(reply).Send(Response::Diagnostic(
-            Code::kBadOption, "critical option " + std::to_string(request.critical_unknown) +
-                                  " is not supported"));
+            Code::kBadOption,
+            "critical option " + std::to_string(request.critical_unknown) + " is not supported"));
       }
       next(request, std::move(reply));
     };

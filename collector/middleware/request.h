@@ -102,8 +102,8 @@ class Reply {
  public:
   Reply() = default;
   Reply(ReplySink* sink, std::uint32_t ticket) : sink_(sink), ticket_(ticket) {}
-  Reply(Reply&& other) noexcept : sink_(std::exchange(other.sink_, nullptr)),
-                                  ticket_(other.ticket_) {}
+  Reply(Reply&& other) noexcept
+      : sink_(std::exchange(other.sink_, nullptr)), ticket_(other.ticket_) {}
   Reply& operator=(Reply&& other) noexcept {
     CHECK(sink_ == nullptr);
     sink_ = std::exchange(other.sink_, nullptr);

@@ -59,8 +59,8 @@ struct CollectorCore : public DatagramSink {
     layer.SetTime({ms * kNsPerMs, (kWallStartMs + ms) * kNsPerMs});
   }
   void Receive(const AddressPair& from, std::string_view bytes, bool cut = false) {
-    layer.OnDatagram(
-        from, {reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()}, cut);
+    layer.OnDatagram(from, {reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()},
+                     cut);
   }
   void Send(const AddressPair& addresses, Bytes bytes) override {
     sent.push_back({addresses, std::string(bytes.begin(), bytes.end())});

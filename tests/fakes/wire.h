@@ -25,7 +25,12 @@ inline std::string WireHeader(WireType type, unsigned code, std::uint16_t id,
 // POST /events with Content-Format 50.
 inline std::string WirePost(WireType type, std::uint16_t id, std::string_view token,
                             std::string_view payload) {
-  return WireHeader(type, 0x02, id, token).append("\xb6" "events" "\x11\x32\xff").append(payload);
+  return WireHeader(type, 0x02, id, token)
+      .append(
+          "\xb6"
+          "events"
+          "\x11\x32\xff")
+      .append(payload);
 }
 
 struct WireAnswer {

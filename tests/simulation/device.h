@@ -1,5 +1,5 @@
-// A device that follows the client's side of RFC 7252 section 4.2: confirmable requests, retransmitted
-// with back-off; its copy of a reading is deleted when it gets a 2.01.
+// A device that follows the client's side of RFC 7252 section 4.2: confirmable requests,
+// retransmitted with back-off; its copy of a reading is deleted when it gets a 2.01.
 #pragma once
 
 #include <functional>
@@ -17,7 +17,7 @@ class Device {
   struct Options {
     std::uint32_t number = 0;
     int readings = 10;
-    bool clock = true;        // its events carry timestamps, so it may send one again later
+    bool clock = true;  // its events carry timestamps, so it may send one again later
     // Starts its message ids and tokens over with every reading. It must then wait until the
     // network has forgotten the last one's answers, or it would take one for the next one's.
     bool reboots = false;
@@ -27,7 +27,9 @@ class Device {
   using Transmit = std::function<void(const AddressPair& from, const std::string& bytes)>;
 
   Device(const Options& options, World* world, Transmit transmit)
-      : options_(options), world_(world), transmit_(std::move(transmit)),
+      : options_(options),
+        world_(world),
+        transmit_(std::move(transmit)),
         address_(WirePeer(options.number + 2, 40'000)) {
     world_->After(world_->Between(0, options_.pause_ms_max), [this] { SendReading(); });
   }
@@ -88,8 +90,8 @@ class Device {
     }
     const std::string time =
         options_.clock ? FormatTimestamp((1'795'238'000'000 + reading_) * 1'000'000) : "";
-    request_ = WirePost(WireType::kCon, message_id_, token_,
-                        WireEvent("o", ValueOf(reading_), time));
+    request_ =
+        WirePost(WireType::kCon, message_id_, token_, WireEvent("o", ValueOf(reading_), time));
     waiting_ = true;
     transmissions_ = 0;
     TransmitOnce(++attempt_, kAckTimeoutMs + world_->Between(0, kAckTimeoutMs / 2));

@@ -113,7 +113,8 @@ class Simulation {
   void WorkStore() {
     core_->SetTimeMs(world_.now_ms());
     const auto pending = static_cast<std::int64_t>(core_->store.pending());
-    if (world_.Chance(0.7)) core_->store.Commit(static_cast<std::size_t>(world_.Between(0, pending)));
+    if (world_.Chance(0.7))
+      core_->store.Commit(static_cast<std::size_t>(world_.Between(0, pending)));
     if (core_->store.pending() > 0 && world_.Chance(0.05)) core_->store.StoreAndFail();
     if (core_->store.pending() > 0 && world_.Chance(0.05)) core_->store.Fail(Outcome::kNotNow);
     Deliver();

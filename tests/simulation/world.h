@@ -13,7 +13,7 @@ namespace collector {
 class World {
  public:
   struct Weather {
-    double loss = 0;       // of each datagram, each way
+    double loss = 0;  // of each datagram, each way
     double duplication = 0;
     std::int64_t delay_ms_max = 50;  // above one another's: this reorders, too
   };

@@ -73,9 +73,9 @@ TEST_CASE("the file may be named by the environment") {
 }
 
 TEST_CASE("what is wrong is named, with its value, in one line") {
-  CHECK_THAT(ErrorOf(Parse({"--pending-events-max", "many"})),
-             Catch::Matchers::Contains("--pending-events-max") &&
-                 Catch::Matchers::Contains("many"));
+  CHECK_THAT(
+      ErrorOf(Parse({"--pending-events-max", "many"})),
+      Catch::Matchers::Contains("--pending-events-max") && Catch::Matchers::Contains("many"));
   CHECK_THAT(ErrorOf(Parse({"--pending-events-max", "0"})),
              Catch::Matchers::Contains("--pending-events-max"));
   CHECK_THAT(ErrorOf(Parse({"--coap-listen", "localhost"})),

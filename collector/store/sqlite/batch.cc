@@ -33,9 +33,12 @@ void SetValue(const Json& value, Row* row) {
   }
 }
 
-// Most payloads are a type and a number or text, which have their columns.
-bool ColumnsTellAll(const Event& event) {
-  return event.extra.is_null() && (event.value.is_number() || event.value.is_string());
+// Most payloads are a type and a number or text, which have their columns. An integer beyond SQL's
+// loses digits there.
+bool ColumnsTellAll(const Event& event, const Row& row) {
+  if (!event.extra.is_null()) return false;
+  if (event.value.is_number_unsigned()) return row.value_kind == Row::ValueKind::kInteger;
+  return event.value.is_number() || event.value.is_string();
 }
 
 }  // namespace
@@ -52,7 +55,7 @@ void Batch::Add(const StoreEvent& stored, Completion done) {
           .type_bytes = static_cast<std::uint16_t>(event.type.size()),
           .done = std::move(done)};
   SetValue(event.value, &row);
-  if (!ColumnsTellAll(event)) {
+  if (!ColumnsTellAll(event, row)) {
     row.payload_bytes = static_cast<std::uint32_t>(stored.payload_json.size());
   }
   text_.append(event.name_space).append(event.sender).append(event.origin).append(event.type);

@@ -15,19 +15,30 @@ constexpr std::int64_t kApplicationId = 0x636f6170;
 // Rows are appended as they come, with the id in an index of its own: devices' clocks differ by
 // seconds, and rows kept in the order of their ids would touch a page each (docs/design.md).
 constexpr const char* kCreate =
-    "CREATE TABLE events ("
+    "CREATE TABLE IF NOT EXISTS events ("
     " id BLOB NOT NULL UNIQUE,"        // 16 bytes, see docs/protocol.md
-    " timestamp_ns INTEGER NOT NULL,"       // the event's own, or its arrival
+    " timestamp_ns INTEGER NOT NULL,"  // the event's own, or its arrival
     " name_space TEXT NOT NULL,"
     " sender TEXT NOT NULL,"
     " origin TEXT NOT NULL,"
-    " type TEXT NOT NULL,"                  // payload.type
-    " value,"                               // payload.value: number, text, boolean as 0 and 1
-    " payload TEXT,"                        // the payload whole, as JSON, where there is more to it
+    " type TEXT NOT NULL,"  // payload.type
+    " value,"               // payload.value: number, text, boolean as 0 and 1
+    " payload TEXT,"        // the payload whole, as JSON, where there is more to it
     " received_ns INTEGER NOT NULL"
     ")";
+// A commit is one fsync, and is on disk when it returns. 64 MiB of WAL between checkpoints, so that
+// an index page that is written by many commits is copied once; 16 MiB of pages in memory.
+constexpr const char* kPragmas =
+    "PRAGMA page_size=8192; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
+    "PRAGMA wal_autocheckpoint=8192; PRAGMA journal_size_limit=67108864; PRAGMA cache_size=-16000";
 constexpr const char* kInsert =
     "INSERT INTO events VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT DO NOTHING";
+
+// A write, even where there is nothing to change, shows at once what cannot be written.
+std::string Schema() {
+  return "BEGIN IMMEDIATE; PRAGMA application_id=" + std::to_string(kApplicationId) +
+         "; PRAGMA user_version=" + std::to_string(kSchemaVersion) + "; " + kCreate + "; COMMIT";
+}
 
 std::string Advice(int code) {
   switch (code & 0xff) {
@@ -64,8 +75,8 @@ Database::~Database() = default;
 
 Error Database::LastError(const std::string& what) const {
   const int code = sqlite3_extended_errcode(database_.get());
-  return {ErrorCode::kUnavailable, path_ + ": " + what + ": " + sqlite3_errmsg(database_.get()) +
-                                       " (" + Advice(code) + ")"};
+  return {ErrorCode::kUnavailable,
+          path_ + ": " + what + ": " + sqlite3_errmsg(database_.get()) + " (" + Advice(code) + ")"};
 }
 
 Status Database::Execute(const char* sql) {
@@ -97,9 +108,9 @@ Result<std::unique_ptr<Database>> Database::Open(const std::string& path) {
   sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
   std::unique_ptr<Database> database(new Database(path));
   sqlite3* raw = nullptr;
-  const int opened = sqlite3_open_v2(
-      path.c_str(), &raw, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
-      nullptr);
+  const int opened =
+      sqlite3_open_v2(path.c_str(), &raw,
+                      SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, nullptr);
   database->database_.reset(raw);
   if (opened != SQLITE_OK) return database->LastError("cannot open the store");
   const Status prepared = database->Prepare();
@@ -109,36 +120,8 @@ Result<std::unique_ptr<Database>> Database::Open(const std::string& path) {
 
 Status Database::Prepare() {
   sqlite3_busy_timeout(database_.get(), kBusyTimeoutMs);
-  const auto application = ReadNumber("PRAGMA application_id");
-  if (!application.ok()) return application.error();
-  const auto version = ReadNumber("PRAGMA user_version");
-  if (!version.ok()) return version.error();
-  const auto objects = ReadNumber("SELECT count(*) FROM sqlite_schema");
-  if (!objects.ok()) return objects.error();
-  const bool fresh = objects.value() == 0;
-  if (!fresh && application.value() != kApplicationId) {
-    return Error{ErrorCode::kUnavailable,
-                 path_ + ": is another application's database (name another file with "
-                         "--sqlite-path)"};
-  }
-  if (version.value() > kSchemaVersion) {
-    return Error{ErrorCode::kUnavailable,
-                 path_ + ": was written by a newer collector (schema " +
-                     std::to_string(version.value()) + ", this one knows " +
-                     std::to_string(kSchemaVersion) + "; use that version or newer)"};
-  }
-  // WAL and FULL: a commit is one fsync, and is on disk when it returns. A write, even an empty
-  // one, shows at once what cannot be written.
-  const std::string schema =
-      fresh ? "BEGIN IMMEDIATE; PRAGMA application_id=" + std::to_string(kApplicationId) +
-                  "; PRAGMA user_version=" + std::to_string(kSchemaVersion) + "; " + kCreate +
-                  "; COMMIT"
-            : "BEGIN IMMEDIATE; PRAGMA user_version=" + std::to_string(kSchemaVersion) +
-                  "; COMMIT";
-  for (const std::string& sql :
-       {std::string("PRAGMA page_size=8192"), std::string("PRAGMA journal_mode=WAL"), std::string("PRAGMA synchronous=FULL"),
-        std::string("PRAGMA wal_autocheckpoint=8192"), std::string("PRAGMA cache_size=-16000"),
-        std::string("PRAGMA journal_size_limit=67108864"), schema}) {
+  if (Status ours = CheckIsOurs(); !ours.ok()) return ours;
+  for (const std::string& sql : {std::string(kPragmas), Schema()}) {
     if (Status done = Execute(sql.c_str()); !done.ok()) return done;
   }
   for (const auto& [sql, statement] :
@@ -149,6 +132,28 @@ Status Database::Prepare() {
       return LastError("cannot open the store");
     }
     statement->reset(raw);
+  }
+  return Ok{};
+}
+
+Status Database::CheckIsOurs() {
+  const auto application = ReadNumber("PRAGMA application_id");
+  if (!application.ok()) return application.error();
+  const auto version = ReadNumber("PRAGMA user_version");
+  if (!version.ok()) return version.error();
+  const auto objects = ReadNumber("SELECT count(*) FROM sqlite_schema");
+  if (!objects.ok()) return objects.error();
+  if (objects.value() != 0 && application.value() != kApplicationId) {
+    return Error{ErrorCode::kUnavailable,
+                 path_ +
+                     ": is another application's database (name another file with "
+                     "--sqlite-path)"};
+  }
+  if (version.value() > kSchemaVersion) {
+    return Error{ErrorCode::kUnavailable, path_ + ": was written by a newer collector (schema " +
+                                              std::to_string(version.value()) +
+                                              ", this one knows " + std::to_string(kSchemaVersion) +
+                                              "; use that version or newer)"};
   }
   return Ok{};
 }
@@ -205,9 +210,8 @@ Status Database::Commit(Batch* batch) {
   for (std::size_t i = 0; i < batch->size(); ++i) {
     order_.push_back({.id_prefix = Prefix(batch->rows()[i].id), .row = i});
   }
-  std::sort(order_.begin(), order_.end(), [](const Place& left, const Place& right) {
-    return left.id_prefix < right.id_prefix;
-  });
+  std::sort(order_.begin(), order_.end(),
+            [](const Place& left, const Place& right) { return left.id_prefix < right.id_prefix; });
   Status status = run(begin_.get());
   for (const Place& place : order_) {
     if (!status.ok()) break;

@@ -35,6 +35,7 @@ class Database {
  private:
   explicit Database(std::string path) : path_(std::move(path)) {}
   Status Prepare();
+  Status CheckIsOurs();
   Status Execute(const char* sql);
   Result<std::int64_t> ReadNumber(const char* sql);
   Status InsertRow(const Batch& batch, Row* row);

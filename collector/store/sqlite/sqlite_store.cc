@@ -19,11 +19,9 @@ Result<std::unique_ptr<SqliteStore>> SqliteStore::Create(const SqliteStoreOption
   UniqueFd fd(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (fd.get() < 0) return Error{ErrorCode::kIo, std::string("eventfd: ") + std::strerror(errno)};
   const int raw_fd = fd.get();
-  std::unique_ptr<SqliteStore> store(new SqliteStore(options, std::move(database).value(),
-                                                     std::move(fd), poller, metrics,
-                                                     std::move(log)));
-  const Status watched =
-      poller->Watch(raw_fd, [raw = store.get()] { raw->OnCommitted(); });
+  std::unique_ptr<SqliteStore> store(new SqliteStore(
+      options, std::move(database).value(), std::move(fd), poller, metrics, std::move(log)));
+  const Status watched = poller->Watch(raw_fd, [raw = store.get()] { raw->OnCommitted(); });
   if (!watched.ok()) return watched.error();
   return store;
 }

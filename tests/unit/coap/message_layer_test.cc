@@ -128,7 +128,11 @@ TEST_CASE("a ping and what nobody asked for are reset, the rest is ignored") {
 
 TEST_CASE("an unknown critical option is refused, silently if nobody waits for an answer") {
   CollectorCore core;
-  const std::string options = "\xb6" "events" "\xe2\xfc\xdd" "ab";
+  const std::string options =
+      "\xb6"
+      "events"
+      "\xe2\xfc\xdd"
+      "ab";
   core.Receive(kPeer, WireHeader(WireType::kCon, 0x02, 1, "t") + options);
   CHECK(OnlyAnswer(&core).code == 0x82);
   core.Receive(kPeer, WireHeader(WireType::kNon, 0x02, 2, "t") + options);

@@ -10,10 +10,14 @@ Bytes AsBytes(const std::string& text) {
 }
 
 // CON POST /events, message id 0x1234, token "ab", Content-Format 50, payload "{}".
-const std::string kPost("\x42\x02\x12\x34"
-                        "ab"
-                        "\xb6" "events" "\x11\x32" "\xff{}",
-                        18);
+const std::string kPost(
+    "\x42\x02\x12\x34"
+    "ab"
+    "\xb6"
+    "events"
+    "\x11\x32"
+    "\xff{}",
+    18);
 
 }  // namespace
 
@@ -47,7 +51,11 @@ TEST_CASE("a parser keeps nothing of the message before") {
 TEST_CASE("segments are joined, a slash inside one is no separator") {
   MessageParser parser;
   Message message;
-  REQUIRE(parser.Parse(AsBytes(std::string("\x40\x01\x00\x01\xb1" "a" "\x03" "b/c", 10)),
+  REQUIRE(parser.Parse(AsBytes(std::string("\x40\x01\x00\x01\xb1"
+                                           "a"
+                                           "\x03"
+                                           "b/c",
+                                           10)),
                        &message));
   CHECK(message.path == "/a/b%2Fc");
 }
@@ -65,15 +73,21 @@ TEST_CASE("an unknown critical option is told, an elective one is not") {
 TEST_CASE("what is no CoAP message is refused") {
   MessageParser parser;
   Message message;
-  const std::string bytes = GENERATE(
-      std::string(""), std::string("\x40"), std::string("\x40\x01\x00", 3),
-      std::string("\x80\x01\x00\x01", 4),                      // version 2
-      std::string("\x49\x01\x00\x01" "123456789", 13),         // a token of nine bytes
-      std::string("\x44\x01\x00\x01" "12", 6),                 // a token cut short
-      std::string("\x40\x01\x00\x01\xb6" "eve", 8),            // an option cut short
-      std::string("\x40\x01\x00\x01\xf0", 5),                  // reserved option delta
-      std::string("\x40\x01\x00\x01\xff", 5),                  // a payload marker and no payload
-      std::string("\x40\x00\x00\x01\x01", 5));                 // an empty message that is not
+  const std::string bytes =
+      GENERATE(std::string(""), std::string("\x40"), std::string("\x40\x01\x00", 3),
+               std::string("\x80\x01\x00\x01", 4),  // version 2
+               std::string("\x49\x01\x00\x01"
+                           "123456789",
+                           13),  // a token of nine bytes
+               std::string("\x44\x01\x00\x01"
+                           "12",
+                           6),  // a token cut short
+               std::string("\x40\x01\x00\x01\xb6"
+                           "eve",
+                           8),                           // an option cut short
+               std::string("\x40\x01\x00\x01\xf0", 5),   // reserved option delta
+               std::string("\x40\x01\x00\x01\xff", 5),   // a payload marker and no payload
+               std::string("\x40\x00\x00\x01\x01", 5));  // an empty message that is not
   CAPTURE(bytes);
   CHECK_FALSE(parser.Parse(AsBytes(bytes), &message));
 }
@@ -112,9 +126,9 @@ TEST_CASE("a plain 2.01 is header and token, a reset is four bytes") {
 
 TEST_CASE("an answer that would not fit is cut, never longer than a datagram may be") {
   std::array<std::uint8_t, kAnswerBytesMax> buffer;
-  const Bytes bytes = EncodeAnswer(
-      {MessageType::kAcknowledgement, 1, {}},
-      {.code = Code::kContent, .payload = std::string(5'000, 'x')}, buffer);
+  const Bytes bytes =
+      EncodeAnswer({MessageType::kAcknowledgement, 1, {}},
+                   {.code = Code::kContent, .payload = std::string(5'000, 'x')}, buffer);
   CHECK(bytes.size() == kAnswerBytesMax);
 }
 

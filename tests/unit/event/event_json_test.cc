@@ -57,11 +57,11 @@ TEST_CASE("the thesis' event is read and written back to the letter") {
 TEST_CASE("a decoder's event keeps nothing of the one before") {
   Event event;
   std::string diagnostic;
-  REQUIRE(EventJsonDecoder().Decode(With(R"("value":16.5})", R"("value":1,"unit":"C"},"id":"a")"), &event,
-                          &diagnostic));
+  REQUIRE(EventJsonDecoder().Decode(With(R"("value":16.5})", R"("value":1,"unit":"C"},"id":"a")"),
+                                    &event, &diagnostic));
   CHECK(event.client_id == "a");
   REQUIRE(EventJsonDecoder().Decode(With(R"(,"timestamp":"2018-06-01T14:08:24.772Z")", ""), &event,
-                          &diagnostic));
+                                    &diagnostic));
   CHECK(event.client_id.empty());
   CHECK(event.extra.is_null());
   CHECK_FALSE(event.timestamp_ns.has_value());

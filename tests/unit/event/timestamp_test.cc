@@ -6,8 +6,9 @@ using collector::FormatTimestamp;
 using collector::ParseTimestamp;
 
 TEST_CASE("a timestamp is read to the nanosecond and written back") {
-  const std::string text = GENERATE("1970-01-01T00:00:00Z", "2018-06-01T14:08:24.772Z",
-                                    "2024-02-29T23:59:59.000001Z", "2261-12-31T23:59:59.999999999Z");
+  const std::string text =
+      GENERATE("1970-01-01T00:00:00Z", "2018-06-01T14:08:24.772Z", "2024-02-29T23:59:59.000001Z",
+               "2261-12-31T23:59:59.999999999Z");
   const auto ns = ParseTimestamp(text);
   REQUIRE(ns.has_value());
   CHECK(FormatTimestamp(*ns) == text);

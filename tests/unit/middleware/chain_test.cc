@@ -58,33 +58,54 @@ TEST_CASE("a chain runs in reading order, and a middleware may stop it") {
 
 TEST_CASE("the router tells an unknown path from an unknown method") {
   CollectorCore core;
-  CHECK(ReadWire(AnswerTo(&core, Get("\xb6" "health"))).code == 0x45);
-  CHECK(ReadWire(AnswerTo(&core, Get("\xb6" "helath"))).code == 0x84);
-  CHECK(ReadWire(AnswerTo(&core, Get("\xb6" "events"))).code == 0x85);
+  CHECK(ReadWire(AnswerTo(&core, Get("\xb6"
+                                     "health")))
+            .code == 0x45);
+  CHECK(ReadWire(AnswerTo(&core, Get("\xb6"
+                                     "helath")))
+            .code == 0x84);
+  CHECK(ReadWire(AnswerTo(&core, Get("\xb6"
+                                     "events")))
+            .code == 0x85);
   CHECK(ReadWire(AnswerTo(&core, Get(""))).code == 0x84);
-  CHECK(ReadWire(AnswerTo(&core, WireHeader(WireType::kCon, 0x1f, 1, "").append("\xb6" "health")))
+  CHECK(ReadWire(AnswerTo(&core, WireHeader(WireType::kCon, 0x1f, 1, "")
+                                     .append("\xb6"
+                                             "health")))
             .code == 0x85);
 }
 
 TEST_CASE("health names the format it was asked for, or refuses") {
   CollectorCore core;
-  CHECK(ReadWire(AnswerTo(&core, Get("\xb6" "health" "\x61\x32"))).code == 0x45);
-  CHECK(ReadWire(AnswerTo(&core, Get("\xb6" "health" "\x61\x3c"))).code == 0x86);
+  CHECK(ReadWire(AnswerTo(&core, Get("\xb6"
+                                     "health"
+                                     "\x61\x32")))
+            .code == 0x45);
+  CHECK(ReadWire(AnswerTo(&core, Get("\xb6"
+                                     "health"
+                                     "\x61\x3c")))
+            .code == 0x86);
   core.state.phase = ServiceState::Phase::kDraining;
-  CHECK(ReadWire(AnswerTo(&core, Get("\xb6" "health"))).code == 0xa3);
+  CHECK(ReadWire(AnswerTo(&core, Get("\xb6"
+                                     "health")))
+            .code == 0xa3);
 }
 
 TEST_CASE("default headers: JSON and Max-Age 0 on what this server tells") {
   CollectorCore core;
   // 2.05, message id 1, Content-Format 50, Max-Age of no bytes, then the payload.
-  const std::string answer = AnswerTo(&core, Get("\xb6" "health"));
+  const std::string answer = AnswerTo(&core, Get("\xb6"
+                                                 "health"));
   CHECK(answer.substr(0, 8) == std::string("\x60\x45\x00\x01\xc1\x32\x20\xff", 8));
 }
 
 TEST_CASE("a content format that no handler reads is 4.15") {
   CollectorCore core;
   const auto post = [](std::string_view format) {
-    return WireHeader(WireType::kCon, 0x02, 1, "").append("\xb6" "events").append(format) +
+    return WireHeader(WireType::kCon, 0x02, 1, "")
+               .append(
+                   "\xb6"
+                   "events")
+               .append(format) +
            "\xff{}";
   };
   CHECK(ReadWire(AnswerTo(&core, post("\x11\x3c"))).code == 0x8f);

@@ -111,7 +111,7 @@ TEST_CASE("values are stored so that SQL can use them") {
             "integer|-7||16|1", "real|1.5||16|1", "text|é'\"; DROP||16|1",
             "integer|1|{\"type\":\"t\",\"value\":true}|16|1",
             "null||{\"type\":\"t\",\"value\":{\"lat\":1.5}}|16|1",
-            "real|1.84467440737096e+19||16|1"});
+            "real|1.84467440737096e+19|{\"type\":\"t\",\"value\":18446744073709551615}|16|1"});
 }
 
 TEST_CASE("a file that is not ours is refused with the reason") {
@@ -122,8 +122,7 @@ TEST_CASE("a file that is not ours is refused with the reason") {
   Query(directory.File(), "CREATE TABLE other(x)");
   CHECK_THAT(RefusalOf(directory.File()),
              Catch::Matchers::Contains("another application's database"));
-  CHECK_THAT(RefusalOf(directory.File() + "/x/y.db"),
-             Catch::Matchers::Contains("does not exist"));
+  CHECK_THAT(RefusalOf(directory.File() + "/x/y.db"), Catch::Matchers::Contains("does not exist"));
 }
 
 TEST_CASE("a file of a newer collector is refused") {
