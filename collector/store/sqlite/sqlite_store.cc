@@ -40,11 +40,7 @@ SqliteStore::SqliteStore(const SqliteStoreOptions& options, std::unique_ptr<Data
 SqliteStore::~SqliteStore() {
   CHECK(!writing_ && filling_.empty());
   poller_->Forget(committed_fd_.get());
-  {
-    const std::lock_guard lock(mutex_);
-    stop_ = true;
-  }
-  handed_.notify_one();
+  handed_.release();
   writer_.join();
 }
 
@@ -58,22 +54,15 @@ void SqliteStore::Submit(const StoreEvent& event, Completion done) {
 void SqliteStore::Flush() {
   if (writing_ || filling_.empty()) return;
   writing_ = true;
-  {
-    const std::lock_guard lock(mutex_);
-    to_write_ = std::move(filling_.front());
-  }
-  handed_.notify_one();
+  to_write_.store(filling_.front().release());
+  handed_.release();
   filling_.pop_front();
 }
 
 void SqliteStore::OnCommitted() {
   std::uint64_t signalled = 0;
   if (read(committed_fd_.get(), &signalled, sizeof(signalled)) != sizeof(signalled)) return;
-  std::unique_ptr<Batch> batch;
-  {
-    const std::lock_guard lock(mutex_);
-    batch = std::move(committed_);
-  }
+  std::unique_ptr<Batch> batch(committed_.exchange(nullptr));
   CHECK(batch != nullptr && writing_);
   writing_ = false;
   Flush();  // the next commit begins while these answers are made
@@ -84,23 +73,16 @@ void SqliteStore::OnCommitted() {
 void SqliteStore::Write() {
   pthread_setname_np(pthread_self(), "store-writer");
   for (;;) {
-    std::unique_ptr<Batch> batch;
-    {
-      std::unique_lock lock(mutex_);
-      handed_.wait(lock, [this] { return to_write_ != nullptr || stop_; });
-      if (to_write_ == nullptr) return;
-      batch = std::move(to_write_);
-    }
+    handed_.acquire();
+    std::unique_ptr<Batch> batch(to_write_.exchange(nullptr));
+    if (batch == nullptr) return;
     const std::int64_t began_ns = ReadClock().monotonic_ns;
     const Status status = database_->Commit(batch.get());
     metrics_->store.commit_time.Observe(ReadClock().monotonic_ns - began_ns);
     metrics_->store.commits.Add();
     metrics_->store.events_committed.Add(status.ok() ? batch->size() : 0);
     Report(status);
-    {
-      const std::lock_guard lock(mutex_);
-      committed_ = std::move(batch);
-    }
+    committed_.store(batch.release());
     const std::uint64_t one = 1;
     CHECK(write(committed_fd_.get(), &one, sizeof(one)) == sizeof(one));
   }

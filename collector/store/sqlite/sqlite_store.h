@@ -5,10 +5,9 @@
 #include <spdlog/logger.h>
 
 #include <atomic>
-#include <condition_variable>
 #include <deque>
 #include <memory>
-#include <mutex>
+#include <semaphore>
 #include <string>
 #include <thread>
 
@@ -65,12 +64,12 @@ class SqliteStore : public Store {
 
   std::atomic<bool> failing_{false};
 
-  std::mutex mutex_;
-  std::condition_variable handed_;
-  std::unique_ptr<Batch> to_write_;   // guarded by mutex_
-  std::unique_ptr<Batch> committed_;  // guarded by mutex_
-  bool stop_ = false;                 // guarded by mutex_
-  std::thread writer_;                // last: it uses all of the above
+  // One batch crosses at a time, and belongs to whoever took it out of here. The semaphore says
+  // that something is in to_write_, or that there will never be.
+  std::atomic<Batch*> to_write_{nullptr};
+  std::atomic<Batch*> committed_{nullptr};
+  std::binary_semaphore handed_{0};
+  std::thread writer_;  // last: it uses all of the above
 };
 
 }  // namespace collector
