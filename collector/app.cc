@@ -123,7 +123,10 @@ int App::Run() {
   state_.phase = ServiceState::Phase::kServing;
   log_->info("coap-collector {}, store {} at {}, receive buffer {} KiB", COLLECTOR_VERSION,
              store_->name(), config_.sqlite_path, endpoint_->receive_buffer_bytes() / 1024);
-  log_->info("listening coap={} http={}", endpoint_->Addresses(), admin_->Address());
+  // At every level: whoever starts this process with port 0 reads the ports from here.
+  const auto always = log_->clone(log_->name());
+  always->set_level(spdlog::level::info);
+  always->info("listening coap={} http={}", endpoint_->Addresses(), admin_->Address());
   std::int64_t drain_until_ns = 0;
   // One turn: wait, take what came in (datagrams, commits), start the next commit, send the
   // answers of the turn. In this order nothing that is ready waits for another turn.

@@ -283,6 +283,9 @@ bool EventJsonDecoder::Decode(std::string_view text, Event* event, std::string* 
     return false;
   }
   EventReader reader(event, diagnostic);
+  // Some versions of simdjson pass over a byte order mark; RFC 8259 section 8.1 lets nobody send
+  // it.
+  if (text.starts_with("\xef\xbb\xbf")) return reader.NotJson(simdjson::TAPE_ERROR);
   element root;
   const auto error = parser_->parse(text.data(), text.size()).get(root);
   if (error != simdjson::SUCCESS) return reader.NotJson(error);

@@ -1,6 +1,7 @@
 """What ./scripts/test prints: the counts of one suite, its failures and how to repeat them."""
 
 import argparse
+import itertools
 import json
 import pathlib
 import shlex
@@ -8,6 +9,7 @@ import sys
 import xml.etree.ElementTree as ElementTree
 
 DETAIL_LINES_MAX = 30
+REPORT_OPTIONS = ("--reporter", "--junitxml")  # the last ones of a suite's command
 
 
 def catch2(root, command):
@@ -73,7 +75,8 @@ def report(options):
         counts["failed"] = 1
         lines.append(f"  ended with exit status {options.exit_status}; the end of its output:")
         lines += options.log.read_text(errors="replace").splitlines()[-DETAIL_LINES_MAX:]
-        lines.append(f"  repeat: {shlex.join(options.command)}")
+        plain = itertools.takewhile(lambda word: word not in REPORT_OPTIONS, options.command)
+        lines.append(f"  repeat: {shlex.join(plain)}")
     skipped = f", {counts['skipped']} skipped" if counts["skipped"] else ""
     print(f"{counts['passed']:5} passed, {counts['failed']} failed{skipped}, {options.seconds} s")
     for line in lines:

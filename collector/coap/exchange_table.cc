@@ -1,5 +1,7 @@
 #include "collector/coap/exchange_table.h"
 
+#include <sys/mman.h>
+
 #include <algorithm>
 #include <bit>
 
@@ -12,12 +14,18 @@ constexpr std::size_t kEntriesMin = 16;
 constexpr std::size_t kEntriesMax = std::size_t{1} << 28;
 constexpr std::size_t kNoIndex = std::numeric_limits<std::size_t>::max();
 
-// Zeroed by the system when first touched, so that an idle table costs nothing.
+// How far ahead of an eviction its index entry is fetched.
+constexpr std::uint64_t kPrefetchDistance = 8;
+
+// Zeroed by the system when first touched, so that an idle table costs nothing; in huge pages where
+// there are any, because it is touched all over.
 template <typename T>
-T* AllocateZeroed(std::size_t count) {
-  auto* memory = static_cast<T*>(std::calloc(count, sizeof(T)));
-  CHECK(memory != nullptr);
-  return memory;
+T* MapZeroed(std::size_t count) {
+  void* memory =
+      mmap(nullptr, count * sizeof(T), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  CHECK(memory != MAP_FAILED);
+  madvise(memory, count * sizeof(T), MADV_HUGEPAGE);
+  return static_cast<T*>(memory);
 }
 
 }  // namespace
@@ -25,9 +33,10 @@ T* AllocateZeroed(std::size_t count) {
 ExchangeTable::ExchangeTable(std::size_t entries_max)
     : capacity_(std::bit_ceil(std::clamp(entries_max, kEntriesMin, kEntriesMax))),
       place_bits_(std::countr_zero(capacity_)),
-      ring_(AllocateZeroed<Exchange>(capacity_)),
+      ring_(MapZeroed<Exchange>(capacity_), Unmap{capacity_ * sizeof(Exchange)}),
       index_mask_(capacity_ * 2 - 1),
-      index_(AllocateZeroed<std::uint32_t>(capacity_ * 2)) {
+      index_(MapZeroed<std::uint32_t>(capacity_ * 2),
+             Unmap{capacity_ * 2 * sizeof(std::uint32_t)}) {
   static_assert(sizeof(Exchange) == 24);
 }
 
@@ -38,6 +47,8 @@ std::size_t ExchangeTable::FindIndex(std::uint64_t key) const {
   }
   return kNoIndex;
 }
+
+void ExchangeTable::Unmap::operator()(void* memory) const { munmap(memory, bytes); }
 
 ExchangeTable::Place ExchangeTable::Find(std::uint64_t key, std::int64_t now_ms) const {
   const std::size_t i = FindIndex(key);
@@ -84,6 +95,8 @@ ExchangeTable::Place ExchangeTable::Insert(std::uint64_t key, std::uint32_t requ
                                            std::uint32_t ticket, std::int64_t now_ms) {
   const std::size_t same = FindIndex(key);
   if (same != kNoIndex) Forget(PlaceOf(index_[same]));
+  const Exchange& soon = ring_[(next_ + kPrefetchDistance) & (capacity_ - 1)];
+  if (soon.state != State::kForgotten) __builtin_prefetch(&index_[Home(soon.key)]);
   // Make room for one. Where pending exchanges alone fill the table (it is configured smaller than
   // the pending limit) the oldest of them is forgotten after all: it is still answered, but a
   // retransmission of it will be processed anew, and the event's id is what protects it then.

@@ -4,7 +4,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <limits>
 #include <memory>
 
@@ -84,16 +83,17 @@ class ExchangeTable {
   void Forget(Place place);
   Place Append(const Exchange& exchange);
 
-  struct Free {
-    void operator()(void* memory) const { std::free(memory); }
+  struct Unmap {
+    std::size_t bytes;
+    void operator()(void* memory) const;
   };
 
   std::size_t capacity_;  // a power of two
   int place_bits_;
-  std::unique_ptr<Exchange[], Free> ring_;        // by age
-  std::size_t index_mask_;                        // the index has twice the capacity
-  std::unique_ptr<std::uint32_t[], Free> index_;  // open addressing, linear probing
-  std::uint64_t next_ = 0;                        // where the next one goes, modulo the ring
+  std::unique_ptr<Exchange[], Unmap> ring_;        // by age
+  std::size_t index_mask_;                         // the index has twice the capacity
+  std::unique_ptr<std::uint32_t[], Unmap> index_;  // open addressing, linear probing
+  std::uint64_t next_ = 0;                         // where the next one goes, modulo the ring
   std::size_t size_ = 0;
 };
 

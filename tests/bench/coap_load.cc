@@ -101,6 +101,10 @@ int main(int argc, char** argv) {
   app.add_option("--devices", options.devices, "distinct source addresses")
       ->check(CLI::Range(1U, bench::kDevicesMax))
       ->capture_default_str();
+  app.add_option("--clock-skew-ms", options.clock_skew_ms,
+                 "how wrong a device's clock is at most, either way")
+      ->check(CLI::Range(0, 30000))
+      ->capture_default_str();
   app.add_option("--window", options.window, "events in flight overall")
       ->check(CLI::Range(1U, bench::kWindowMax))
       ->capture_default_str();

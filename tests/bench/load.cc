@@ -20,8 +20,7 @@ constexpr std::uint8_t kCreated = 0x41;     // 2.01
 constexpr std::uint8_t kTransmissions = 5;  // MAX_RETRANSMIT + 1
 constexpr double kTransmitWait = 46.5;      // MAX_TRANSMIT_WAIT in ACK_TIMEOUTs
 constexpr std::int64_t kCheckNs = 50'000'000;
-constexpr std::int64_t kSpinNs = 50'000;     // look again at once this long before sleeping
-constexpr std::int64_t kClockSkewMs = 1500;  // either way
+constexpr std::int64_t kSpinNs = 50'000;  // look again at once this long before sleeping
 constexpr std::size_t kWriteBytes = 1 << 20;
 constexpr std::uint64_t kNoKey = UINT64_MAX;
 
@@ -71,8 +70,10 @@ void Load::PrepareDevices() {
   for (Device& device : devices_) {
     const std::uint64_t random = NextRandom(&random_);
     device.message_id = static_cast<std::uint16_t>(random);
-    const std::int64_t skew = static_cast<std::int64_t>((random >> 32) % (2 * kClockSkewMs + 1));
-    device.clock_skew_ms = static_cast<std::int16_t>(skew - kClockSkewMs);
+    const std::int64_t most = options_.clock_skew_ms;
+    const auto skew =
+        static_cast<std::int64_t>((random >> 32) % (2 * static_cast<std::uint64_t>(most) + 1));
+    device.clock_skew_ms = static_cast<std::int16_t>(skew - most);
     device.readings = static_cast<std::uint16_t>((random >> 16) % kReadingsPerMillisecondMax);
   }
   // Not one after the other: neighbours in the server's tables must not come by in order.
@@ -267,7 +268,7 @@ void Load::HandleArrivals() {
 LoadReport Load::Run() {
   now_ns_ = MonotonicNs();
   wall_offset_ns_ = WallNs() - now_ns_;
-  base_ms_ = WallNs() / 1'000'000 - 2 * kClockSkewMs;
+  base_ms_ = WallNs() / 1'000'000 - 2 * options_.clock_skew_ms;
   from_ns_ = now_ns_ + Nanoseconds(options_.warmup_s);
   to_ns_ = from_ns_ + Nanoseconds(options_.measure_s);
   const std::int64_t end_ns = to_ns_ + Nanoseconds(options_.drain_s);

@@ -26,11 +26,12 @@ struct LoadOptions {
   sockaddr_in target{};
   Mode mode = Mode::kCoap;
   std::uint32_t devices = 1000;
-  std::uint32_t window = 4096;    // events in flight; a device may have several
-  double warmup_s = 1;            // before measuring
-  double measure_s = 5;           // then nothing new is sent
-  double drain_s = 10;            // how long the last answers are waited for
-  double timeout_s = 2;           // until the first retransmission; grows as in RFC 7252
+  std::int64_t clock_skew_ms = 1500;  // a device's clock is at most this wrong, either way
+  std::uint32_t window = 4096;        // events in flight; a device may have several
+  double warmup_s = 1;                // before measuring
+  double measure_s = 5;               // then nothing new is sent
+  double drain_s = 10;                // how long the last answers are waited for
+  double timeout_s = 2;               // until the first retransmission; grows as in RFC 7252
   std::string acknowledged_path;  // where each event answered 2.01 is written to; empty: nowhere
 };
 

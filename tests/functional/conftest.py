@@ -5,7 +5,7 @@ import pytest
 from processes import CLIENT, COLLECTOR, Collector
 
 
-def pytest_sessionstart():
+def pytest_configure():
     for program in (COLLECTOR, CLIENT):
         if not pathlib.Path(program).exists():
             pytest.exit(f"{program} is missing; build it first: ./scripts/start does", 2)

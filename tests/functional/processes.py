@@ -74,7 +74,7 @@ class HttpAnswer:
 class Collector:
     """A running collector; its output goes to a file beside its database."""
 
-    def __init__(self, directory, *arguments, prefix=(), env=None, wait=True, **options):
+    def __init__(self, directory, *arguments, prefix=(), env=None, **options):
         self.directory = pathlib.Path(directory)
         self.output_path = self.directory / "collector.log"
         options = {
@@ -96,8 +96,11 @@ class Collector:
                 stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
                 env=environment(**(env or {})),
             )
-        if wait:
+        try:
             self.wait_until_listening()
+        except BaseException:
+            self.kill()
+            raise
 
     def output(self):
         return self.output_path.read_bytes()[self.output_start :].decode(errors="replace")

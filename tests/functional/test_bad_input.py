@@ -53,6 +53,7 @@ CASES = [
     ("single quotes", post(text().replace(b'"', b"'")), BAD, JSON_ERROR),
     ("a comment", post(b"/* event */" + text()), BAD, JSON_ERROR),
     ("UTF-16", post(text().decode().encode("utf-16")), BAD, JSON_ERROR),
+    ("a byte order mark", post(b"\xef\xbb\xbf" + text()), BAD, JSON_ERROR),
     ("invalid UTF-8 in a name", post(changed(b"probe1", b"pro\xffbe")), BAD, JSON_ERROR),
     ("overlong UTF-8 in a value", post(changed(b"21.5", b'"\xc0\xaf"')), BAD, JSON_ERROR),
     ("half a surrogate pair", post(changed(b"probe1", rb"\ud800")), BAD, JSON_ERROR),

@@ -133,7 +133,7 @@ def test_bad_usage(arguments):
 
 
 def test_json_log(start):
-    collector = start(log_format="json", wait=True)
+    collector = start(log_format="json")
     collector.stop()
     lines = [json.loads(line) for line in collector.output().splitlines()]
     assert len(lines) >= 2

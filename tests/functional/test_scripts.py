@@ -34,7 +34,7 @@ def test_start_serves_until_interrupted(tmp_path, number):
             [ROOT / "scripts/start", "--", "--coap-listen", "127.0.0.1:0", "--http-listen",
              "127.0.0.1:0", "--sqlite-path", tmp_path / "events.db"],
             stdin=subprocess.DEVNULL, stdout=file, stderr=file, env=environment(),
-            start_new_session=True)
+            process_group=0)
     try:
         wait_until(lambda: "Ctrl-C" in output.read_text(), 60, "start explains itself")
         port = LISTENING.search(output.read_text())[1].rsplit(":", 1)[1]

@@ -51,7 +51,7 @@ std::string Advice(int code) {
     case SQLITE_FULL:
       return "the disk is full; make room";
     case SQLITE_CANTOPEN:
-      return "check that the directory exists and may be written";
+      return "check that the file and its directory may be written, and are not mounted read-only";
     case SQLITE_BUSY:
       return "another process keeps it locked";
     default:

@@ -117,19 +117,20 @@ TEST_CASE("values are stored so that SQL can use them") {
 TEST_CASE("a file that is not ours is refused with the reason") {
   const Directory directory;
   std::ofstream(directory.File()) << std::string(5'000, 'x');
-  CHECK_THAT(RefusalOf(directory.File()), Catch::Matchers::Contains("not a database"));
+  CHECK_THAT(RefusalOf(directory.File()), Catch::Matchers::ContainsSubstring("not a database"));
   std::filesystem::remove(directory.File());
   Query(directory.File(), "CREATE TABLE other(x)");
   CHECK_THAT(RefusalOf(directory.File()),
-             Catch::Matchers::Contains("another application's database"));
-  CHECK_THAT(RefusalOf(directory.File() + "/x/y.db"), Catch::Matchers::Contains("does not exist"));
+             Catch::Matchers::ContainsSubstring("another application's database"));
+  CHECK_THAT(RefusalOf(directory.File() + "/x/y.db"),
+             Catch::Matchers::ContainsSubstring("does not exist"));
 }
 
 TEST_CASE("a file of a newer collector is refused") {
   const Directory directory;
   REQUIRE(Database::Open(directory.File()).ok());
   Query(directory.File(), "PRAGMA user_version=2");
-  CHECK_THAT(RefusalOf(directory.File()), Catch::Matchers::Contains("newer collector"));
+  CHECK_THAT(RefusalOf(directory.File()), Catch::Matchers::ContainsSubstring("newer collector"));
 }
 
 TEST_CASE("a commit that fails stores nothing and leaves every event not now") {
