@@ -20,7 +20,7 @@ constexpr std::uint8_t kCreated = 0x41;     // 2.01
 constexpr std::uint8_t kTransmissions = 5;  // MAX_RETRANSMIT + 1
 constexpr double kTransmitWait = 46.5;      // MAX_TRANSMIT_WAIT in ACK_TIMEOUTs
 constexpr std::int64_t kCheckNs = 50'000'000;
-constexpr std::int64_t kSpinNs = 50'000;  // look again at once this long before sleeping
+constexpr std::int64_t kSpinNs = 5'000'000;  // look again at once this long before sleeping
 constexpr std::size_t kWriteBytes = 1 << 20;
 constexpr std::uint64_t kNoKey = UINT64_MAX;
 
