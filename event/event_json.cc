@@ -43,10 +43,14 @@ constexpr std::array kPayloadFields{NamedField{"type", kType, "payload.type"},
                                     NamedField{"value", kValue, "payload.value"}};
 constexpr NamedField kUnknown{"", kNone, "payload"};
 
+// Members mostly come in the order of the table: the search begins at *next, behind the last one.
 template <typename Fields>
-const NamedField& Find(const Fields& fields, std::string_view key) {
-  for (const NamedField& known : fields) {
-    if (known.key == key) return known;
+const NamedField& Find(const Fields& fields, std::string_view key, std::size_t* next) {
+  for (std::size_t i = 0; i < fields.size(); ++i) {
+    const std::size_t at = (*next + i) % fields.size();
+    if (fields[at].key != key) continue;
+    *next = at + 1;
+    return fields[at];
   }
   return kUnknown;
 }
@@ -79,8 +83,9 @@ class EventReader {
   bool Read(const element& root) {
     object members;
     if (root.get(members) != simdjson::SUCCESS) return Fail("event", "is not an object");
+    std::size_t next = 0;
     for (const auto& [key, value] : members) {
-      const NamedField& known = Find(kTopFields, key);
+      const NamedField& known = Find(kTopFields, key, &next);
       if (known.field == kNone) return Unknown(key);
       if (!See(known) || !ReadMember(known, value)) return false;
     }
@@ -174,8 +179,9 @@ class EventReader {
   bool ReadPayload(const element& payload) {
     object members;
     if (payload.get(members) != simdjson::SUCCESS) return Fail("payload", "is not an object");
+    std::size_t next = 0;
     for (const auto& [key, value] : members) {
-      const NamedField& known = Find(kPayloadFields, key);
+      const NamedField& known = Find(kPayloadFields, key, &next);
       if (!See(known)) return false;
       if (known.field == kType) {
         if (!ReadName(known, value, &event_->type)) return false;

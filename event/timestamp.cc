@@ -24,9 +24,13 @@ class Scanner {
   }
 
   bool One(std::string_view any_of) {
-    if (AtEnd() || any_of.find(text_[at_]) == std::string_view::npos) return false;
-    ++at_;
-    return true;
+    if (AtEnd()) return false;
+    for (const char c : any_of) {
+      if (text_[at_] != c) continue;
+      ++at_;
+      return true;
+    }
+    return false;
   }
 
   [[nodiscard]] bool AtDigit() const {

@@ -71,6 +71,7 @@ void MessageLayer::OnRequest(const AddressPair& addresses, const Message& messag
   // A critical option in a non-confirmable request rejects it silently (RFC 7252 section 5.4.1).
   if (!confirmable && message.critical_unknown != 0) return;
   const std::uint64_t key = ExchangeKey(addresses.remote, message, seed_);
+  exchanges_.Prefetch(key);
   const auto request_hash =
       static_cast<std::uint32_t>(XXH3_64bits_withSeed(datagram.data(), datagram.size(), seed_));
   Instant arrived = now_;

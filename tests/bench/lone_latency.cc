@@ -26,7 +26,7 @@ constexpr std::uint32_t kTurn = 20;
 // Durable when a commit returns, as the collector's store is; and like its, a log that grows for
 // the whole run (writing over an old one is cheaper).
 constexpr const char* kPragmas =
-    "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=8192";
+    "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=16384";
 constexpr const char* kInsert =
     "INSERT INTO events (id, timestamp_ns, name_space, sender, origin, type, value, payload,"
     " received_ns) VALUES (?,?,?,?,?,?,?,?,?)";

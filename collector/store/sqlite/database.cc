@@ -29,8 +29,8 @@ constexpr const char* kCreate =
 // A commit is one fsync, and is on disk when it returns. 64 MiB of WAL between checkpoints, so that
 // an index page that is written by many commits is copied once; 16 MiB of pages in memory.
 constexpr const char* kPragmas =
-    "PRAGMA page_size=8192; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
-    "PRAGMA wal_autocheckpoint=8192; PRAGMA journal_size_limit=67108864; PRAGMA cache_size=-16000";
+    "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
+    "PRAGMA wal_autocheckpoint=16384; PRAGMA journal_size_limit=67108864; PRAGMA cache_size=-16000";
 constexpr const char* kInsert =
     "INSERT INTO events VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT DO NOTHING";
 
