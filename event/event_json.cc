@@ -134,9 +134,9 @@ class EventReader {
       case kOrigin:
         return ReadName(known, value, &event_->origin);
       case kTimestamp:
-        return ReadTimestamp(value);
+        return ReadTimestamp(known, value);
       case kId:
-        return ReadId(value);
+        return ReadId(known, value);
       default:
         return ReadPayload(value);
     }
@@ -160,18 +160,18 @@ class EventReader {
     return true;
   }
 
-  bool ReadTimestamp(const element& value) {
+  bool ReadTimestamp(const NamedField& known, const element& value) {
     std::string_view text;
-    if (value.get(text) != simdjson::SUCCESS) return Fail("timestamp", "is not a string");
+    if (!ReadText(known, value, &text)) return false;
     event_->timestamp_ns = ParseTimestamp(text);
-    return event_->timestamp_ns.has_value() || Fail("timestamp", "is not RFC 3339, 1970 to 2261");
+    return event_->timestamp_ns.has_value() || Fail(known.path, "is not RFC 3339, 1970 to 2261");
   }
 
-  bool ReadId(const element& value) {
+  bool ReadId(const NamedField& known, const element& value) {
     std::string_view text;
-    if (value.get(text) != simdjson::SUCCESS) return Fail("id", "is not a string");
-    if (text.empty()) return Fail("id", "is empty");
-    if (text.size() > kClientIdBytesMax) return Fail("id", "is longer than 64 bytes");
+    if (!ReadText(known, value, &text)) return false;
+    if (text.empty()) return Fail(known.path, "is empty");
+    if (text.size() > kClientIdBytesMax) return Fail(known.path, "is longer than 64 bytes");
     event_->client_id.assign(text);
     return true;
   }

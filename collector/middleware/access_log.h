@@ -1,5 +1,5 @@
 // Access log: one line a request, up to a rate; beyond it one summary line a second, so that it is
-// neither silent nor a brake.
+// neither silent nor a brake. It sees every answer, so it is also where they are counted.
 #pragma once
 
 #include <spdlog/logger.h>
