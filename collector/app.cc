@@ -131,7 +131,7 @@ int App::Run() {
   // One turn: wait, take what came in (datagrams, commits), start the next commit, send the
   // answers of the turn. In this order nothing that is ready waits for another turn.
   while (!stopping_ || !Drained()) {
-    Turn(kTurnMsMax);
+    Turn();
     if (!stopping_) continue;
     const std::int64_t now_ns = ReadClock().monotonic_ns;
     if (drain_until_ns == 0) drain_until_ns = now_ns + config_.drain_timeout_seconds * kNsPerSecond;
@@ -147,8 +147,8 @@ int App::Run() {
   return 0;
 }
 
-void App::Turn(int timeout_ms) {
-  poller_->Wait(timeout_ms);
+void App::Turn() {
+  poller_->Wait(kTurnMsMax);
   const Instant now = ReadClock();
   endpoint_->SetTime(now);
   poller_->Dispatch();

@@ -39,7 +39,7 @@ class App {
   Status Build();
   Handler BuildChain();
   void OnSignal();
-  void Turn(int timeout_ms);
+  void Turn();
   [[nodiscard]] bool Drained() const;
 
   const Config config_;

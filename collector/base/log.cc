@@ -37,10 +37,6 @@ class JsonFormatter : public spdlog::formatter {
 
 }  // namespace
 
-bool IsLogLevel(const std::string& name) {
-  return name == "off" || spdlog::level::from_str(name) != spdlog::level::off;
-}
-
 std::shared_ptr<spdlog::logger> CreateLog(LogFormat format, const std::string& level) {
   spdlog::init_thread_pool(kQueuedLinesMax, 1);
   auto log = std::make_shared<spdlog::async_logger>(

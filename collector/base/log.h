@@ -16,7 +16,4 @@ enum class LogFormat { kText, kJson };
 std::shared_ptr<spdlog::logger> CreateLog(LogFormat format, const std::string& level);
 void FlushLog();
 
-// True for the names that CreateLog takes as a level.
-bool IsLogLevel(const std::string& name);
-
 }  // namespace collector

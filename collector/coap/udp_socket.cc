@@ -82,14 +82,13 @@ void ReadControls(msghdr* header, AddressPair* addresses) {
 }
 
 template <typename T>
-std::size_t WriteControl(int level, int type, const T& value, msghdr* header) {
+void WriteControl(int level, int type, const T& value, msghdr* header) {
   header->msg_controllen = CMSG_SPACE(sizeof(T));
   cmsghdr* control = CMSG_FIRSTHDR(header);
   control->cmsg_level = level;
   control->cmsg_type = type;
   control->cmsg_len = CMSG_LEN(sizeof(T));
   std::memcpy(CMSG_DATA(control), &value, sizeof(T));
-  return header->msg_controllen;
 }
 
 void WriteSource(const AddressPair& addresses, msghdr* header) {

@@ -38,7 +38,6 @@ class Batch {
   // Finishes every row with its outcome and leaves the batch empty, its memory kept for the next.
   void FinishAll();
 
-  [[nodiscard]] bool empty() const { return rows_.empty(); }
   [[nodiscard]] std::size_t size() const { return rows_.size(); }
   [[nodiscard]] std::vector<Row>& rows() { return rows_; }
   [[nodiscard]] const char* TextOf(const Row& row) const { return text_.data() + row.text_at; }
