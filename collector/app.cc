@@ -4,6 +4,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 
 #include "collector/handlers/health.h"
@@ -147,9 +148,18 @@ int App::Run() {
   return 0;
 }
 
+// How long the loop may sleep: until the first of its parts wants to be woken.
+int App::TurnMs() const {
+  const std::int64_t due_ns = std::min(store_->due_ns(), endpoint_->due_ns());
+  const std::int64_t wait_ns = due_ns - ReadClock().monotonic_ns;
+  if (due_ns == kNever || wait_ns > kTurnMsMax * kNsPerMs) return kTurnMsMax;
+  return static_cast<int>(std::max<std::int64_t>(wait_ns + kNsPerMs - 1, 0) / kNsPerMs);
+}
+
 void App::Turn() {
-  poller_->Wait(kTurnMsMax);
+  poller_->Wait(TurnMs());
   const Instant now = ReadClock();
+  store_->Tick(now);
   endpoint_->SetTime(now);
   poller_->Dispatch();
   store_->Flush();

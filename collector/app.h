@@ -39,6 +39,7 @@ class App {
   Status Build();
   Handler BuildChain();
   void OnSignal();
+  [[nodiscard]] int TurnMs() const;
   void Turn();
   [[nodiscard]] bool Drained() const;
 

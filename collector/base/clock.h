@@ -4,11 +4,13 @@
 
 #include <chrono>
 #include <cstdint>
+#include <limits>
 
 namespace collector {
 
 inline constexpr std::int64_t kNsPerMs = 1'000'000;
 inline constexpr std::int64_t kNsPerSecond = 1'000'000'000;
+inline constexpr std::int64_t kNever = std::numeric_limits<std::int64_t>::max();
 
 struct Instant {
   std::int64_t monotonic_ns = 0;  // for intervals; never steps

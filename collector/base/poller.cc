@@ -8,6 +8,16 @@
 #include <cstring>
 
 namespace collector {
+namespace {
+
+epoll_event EventFor(int fd, Poller::Ready wanted) {
+  epoll_event event{};
+  event.events = (wanted.readable ? EPOLLIN : 0u) | (wanted.writable ? EPOLLOUT : 0u);
+  event.data.fd = fd;
+  return event;
+}
+
+}  // namespace
 
 UniqueFd::~UniqueFd() {
   if (fd_ >= 0) close(fd_);
@@ -22,14 +32,21 @@ Result<std::unique_ptr<Poller>> Poller::Create() {
 }
 
 Status Poller::Watch(int fd, OnReadable on_readable) {
-  epoll_event event{};
-  event.events = EPOLLIN;
-  event.data.fd = fd;
+  return WatchFor(fd, {.readable = true}, [call = std::move(on_readable)](Ready) { call(); });
+}
+
+Status Poller::WatchFor(int fd, Ready wanted, OnReady on_ready) {
+  epoll_event event = EventFor(fd, wanted);
   if (epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) != 0) {
     return Error{ErrorCode::kIo, std::string("epoll_ctl: ") + std::strerror(errno)};
   }
-  callbacks_[fd] = std::move(on_readable);
+  callbacks_[fd] = std::make_shared<OnReady>(std::move(on_ready));
   return Ok{};
+}
+
+void Poller::Change(int fd, Ready wanted) {
+  epoll_event event = EventFor(fd, wanted);
+  CHECK(epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, fd, &event) == 0);
 }
 
 void Poller::Forget(int fd) {
@@ -42,16 +59,21 @@ void Poller::Wait(int timeout_ms) {
   const int ready =
       epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), timeout_ms);
   CHECK(ready >= 0 || errno == EINTR);
-  readable_.clear();
+  ready_.clear();
   for (int i = 0; i < ready; ++i) {
-    readable_.push_back(events[static_cast<std::size_t>(i)].data.fd);
+    const epoll_event& event = events[static_cast<std::size_t>(i)];
+    ready_.push_back({event.data.fd,
+                      {.readable = (event.events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0,
+                       .writable = (event.events & EPOLLOUT) != 0}});
   }
 }
 
 void Poller::Dispatch() {
-  for (const int fd : readable_) {
+  for (const auto& [fd, ready] : ready_) {
     const auto found = callbacks_.find(fd);
-    if (found != callbacks_.end()) found->second();
+    if (found == callbacks_.end()) continue;
+    const std::shared_ptr<OnReady> callback = found->second;  // it may forget itself
+    (*callback)(ready);
   }
 }
 

@@ -27,10 +27,15 @@ class UniqueFd {
   int fd_;
 };
 
-// Waits for readable descriptors. One thread: the one that loops. A callback may watch and forget
-// others, not itself while it runs.
+// Waits for descriptors to be ready. One thread: the one that loops. A callback may watch, change
+// and forget any, itself included.
 class Poller {
  public:
+  struct Ready {
+    bool readable = false;  // also at its end and on its error
+    bool writable = false;
+  };
+  using OnReady = std::function<void(Ready ready)>;
   using OnReadable = std::function<void()>;
 
   static Result<std::unique_ptr<Poller>> Create();
@@ -40,7 +45,11 @@ class Poller {
   Status Watch(int fd, OnReadable on_readable);
   void Forget(int fd);
 
-  // Waits at most `timeout_ms` for readable descriptors; Dispatch calls the callbacks of those.
+  // The same for a descriptor that is waited for as `wanted` says, which may change.
+  Status WatchFor(int fd, Ready wanted, OnReady on_ready);
+  void Change(int fd, Ready wanted);
+
+  // Waits at most `timeout_ms` for ready descriptors; Dispatch calls the callbacks of those.
   // Apart, so that the time can be read in between.
   void Wait(int timeout_ms);
   void Dispatch();
@@ -49,8 +58,8 @@ class Poller {
   explicit Poller(UniqueFd epoll) : epoll_(std::move(epoll)) {}
 
   UniqueFd epoll_;
-  std::unordered_map<int, OnReadable> callbacks_;
-  std::vector<int> readable_;
+  std::unordered_map<int, std::shared_ptr<OnReady>> callbacks_;
+  std::vector<std::pair<int, Ready>> ready_;
 };
 
 }  // namespace collector

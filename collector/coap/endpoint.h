@@ -31,7 +31,9 @@ class CoapEndpoint : public DatagramSink {
   [[nodiscard]] std::string Addresses() const;
   [[nodiscard]] int receive_buffer_bytes() const;  // the smallest that the system granted
 
+  // The time, once a turn, and when the next turn is wanted at the latest.
   void SetTime(Instant now);
+  [[nodiscard]] std::int64_t due_ns() const { return layer_.due_ns(); }
   void Flush();  // sends the answers of this turn
   [[nodiscard]] std::size_t pending() const { return layer_.pending(); }
 

@@ -39,6 +39,9 @@ class MessageLayer : public ReplySink {
   // The time that answers are measured against; called once a turn of the loop.
   void SetTime(Instant now) { now_ = now; }
 
+  // When the next turn is wanted at the latest; kNever.
+  [[nodiscard]] std::int64_t due_ns() const { return kNever; }
+
   // One datagram as received; `cut`: it was longer than what is handed over.
   void OnDatagram(const AddressPair& addresses, Bytes datagram, bool cut);
 

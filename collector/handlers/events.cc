@@ -1,11 +1,22 @@
 #include "collector/handlers/events.h"
 
+#include <algorithm>
+
 namespace collector {
 namespace {
 
 // A refused fleet comes back spread over these seconds, not in one wave.
 constexpr std::uint32_t kRetrySecondsMin = 5;
 constexpr std::uint32_t kRetrySecondsMax = 15;
+
+constexpr std::size_t kDiagnosticBytesMax = 64;
+
+std::string RefusedText(std::string_view reason) {
+  std::string text = "the store refuses this event";
+  if (!reason.empty()) text.append(": ").append(reason);
+  text.resize(std::min(text.size(), kDiagnosticBytesMax));
+  return text;
+}
 
 }  // namespace
 
@@ -62,7 +73,7 @@ void EventsHandler::Submit(const Request& request, Reply reply) {
                  Completion(this, ticket));
 }
 
-void EventsHandler::OnComplete(std::uint32_t ticket, Outcome outcome) {
+void EventsHandler::OnComplete(std::uint32_t ticket, Outcome outcome, std::string_view reason) {
   Pending& pending = pending_[ticket];
   Reply reply = std::move(pending.reply);
   pending_bytes_ -= pending.bytes;
@@ -79,7 +90,7 @@ void EventsHandler::OnComplete(std::uint32_t ticket, Outcome outcome) {
     case Outcome::kRefused:
       metrics_->events.refused.Add();
       return std::move(reply).Send(
-          Response::Diagnostic(Code::kUnprocessableEntity, "the store refuses this event"));
+          Response::Diagnostic(Code::kUnprocessableEntity, RefusedText(reason)));
     case Outcome::kNotNow:
       metrics_->events.not_now.Add();
       return std::move(reply).Send(NotNow("the store takes no events now"));

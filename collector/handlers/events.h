@@ -33,7 +33,7 @@ class EventsHandler : public CompletionSink {
 
   [[nodiscard]] std::size_t pending() const { return pending_.size() - free_.size(); }
 
-  void OnComplete(std::uint32_t ticket, Outcome outcome) override;
+  void OnComplete(std::uint32_t ticket, Outcome outcome, std::string_view reason) override;
 
  private:
   struct Pending {

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "collector/base/check.h"
+#include "collector/base/clock.h"
 #include "event/event.h"
 #include "event/event_id.h"
 
@@ -24,7 +25,8 @@ enum class Outcome : std::uint8_t {
 class CompletionSink {
  public:
   virtual ~CompletionSink() = default;
-  virtual void OnComplete(std::uint32_t ticket, Outcome outcome) = 0;
+  // `reason`: for kRefused the store's own type of error, else empty. Good within the call.
+  virtual void OnComplete(std::uint32_t ticket, Outcome outcome, std::string_view reason) = 0;
 };
 
 // The one completion of one event. Move-only; dropping it unused is a bug and aborts.
@@ -36,9 +38,9 @@ class Completion {
   Completion& operator=(Completion&&) = delete;
   ~Completion() { CHECK(sink_ == nullptr); }
 
-  void Finish(Outcome outcome) && {
+  void Finish(Outcome outcome, std::string_view reason = {}) && {
     CHECK(sink_ != nullptr);
-    std::exchange(sink_, nullptr)->OnComplete(ticket_, outcome);
+    std::exchange(sink_, nullptr)->OnComplete(ticket_, outcome, reason);
   }
 
  private:
@@ -68,6 +70,11 @@ class Store {
 
   // The turn is over: a batch goes out if the store is idle. No event waits for a timer.
   virtual void Flush() = 0;
+
+  // The time, once a turn and before everything else in it, and when the store wants the next turn
+  // at the latest: for retries and deadlines.
+  virtual void Tick(Instant now) = 0;
+  [[nodiscard]] virtual std::int64_t due_ns() const = 0;  // monotonic; kNever
 
   [[nodiscard]] virtual StoreHealth health() const = 0;
   [[nodiscard]] virtual std::string name() const = 0;  // "sqlite"

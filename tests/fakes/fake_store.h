@@ -18,6 +18,8 @@ class FakeStore : public Store {
                           event.timestamp_ns, std::move(done)});
   }
   void Flush() override {}
+  void Tick(Instant) override {}
+  [[nodiscard]] std::int64_t due_ns() const override { return kNever; }
   [[nodiscard]] StoreHealth health() const override { return StoreHealth::kOk; }
   [[nodiscard]] std::string name() const override { return "fake"; }
 
@@ -34,9 +36,9 @@ class FakeStore : public Store {
   void CommitAll() { Commit(submitted_.size()); }
 
   // Ends the oldest with `outcome` and stores nothing.
-  void Fail(Outcome outcome) {
+  void Fail(Outcome outcome, std::string_view reason = {}) {
     Submitted oldest = Take();
-    std::move(oldest.done).Finish(outcome);
+    std::move(oldest.done).Finish(outcome, reason);
   }
 
   // Stores the oldest, but loses the reply: the worst that a store can do.

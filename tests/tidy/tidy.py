@@ -27,6 +27,9 @@ LAYERS = {
     "collector/handlers": {"collector/base", "collector/middleware", "collector/store", "event"},
     "collector/coap": {"collector/base", "collector/middleware"},
     "collector/http": {"collector/base", "collector/handlers", "collector/middleware"},
+    "collector/store/elasticsearch": {
+        "collector/base", "collector/http", "collector/store", "event",
+    },
     "collector/store/sqlite": {"collector/base", "collector/store", "event"},
 }
 

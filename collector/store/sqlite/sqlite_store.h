@@ -35,6 +35,8 @@ class SqliteStore : public Store {
 
   void Submit(const StoreEvent& event, Completion done) override;
   void Flush() override;
+  void Tick(Instant) override {}
+  [[nodiscard]] std::int64_t due_ns() const override { return kNever; }
   [[nodiscard]] StoreHealth health() const override;
   [[nodiscard]] std::string name() const override { return "sqlite"; }
 

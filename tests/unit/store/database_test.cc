@@ -28,7 +28,9 @@ class Directory {
 
 class Outcomes : public CompletionSink {
  public:
-  void OnComplete(std::uint32_t, Outcome outcome) override { all.push_back(outcome); }
+  void OnComplete(std::uint32_t, Outcome outcome, std::string_view) override {
+    all.push_back(outcome);
+  }
   std::vector<Outcome> all;
 };
 
