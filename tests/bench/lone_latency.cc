@@ -28,8 +28,10 @@ constexpr std::uint32_t kTurn = 20;
 constexpr const char* kPragmas =
     "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=16384";
 constexpr const char* kInsert =
-    "INSERT INTO events (id, timestamp_ns, name_space, sender, origin, type, value, payload,"
-    " received_ns) VALUES (?,?,?,?,?,?,?,?,?)";
+    "INSERT INTO records (key, rest, timestamp_ns, received_ns, series, value)"
+    " VALUES (?,?,?,?,1,?)";
+constexpr const char* kSeries =
+    "INSERT INTO series VALUES (1, 'default', 'load', 'd000000', 'temperature')";
 
 // A device that sends one event after the other and waits for each answer.
 class LoneDevice {
@@ -92,6 +94,7 @@ class LoneCommits {
     Check(sqlite3_open(path_.c_str(), &database_));
     Check(sqlite3_exec(database_, kPragmas, nullptr, nullptr, nullptr));
     Check(sqlite3_exec(database_, schema.c_str(), nullptr, nullptr, nullptr));
+    Check(sqlite3_exec(database_, kSeries, nullptr, nullptr, nullptr));
     Check(sqlite3_prepare_v2(database_, "BEGIN IMMEDIATE", -1, &begin_, nullptr));
     Check(sqlite3_prepare_v2(database_, kInsert, -1, &insert_, nullptr));
     Check(sqlite3_prepare_v2(database_, "COMMIT", -1, &commit_, nullptr));
@@ -106,25 +109,15 @@ class LoneCommits {
 
   std::int64_t CommitOne() {
     const std::int64_t now_ns = bench::WallNs();
-    std::array<std::uint8_t, 16> id{};
-    for (std::size_t i = 0; i < 6; ++i) {
-      id[i] = static_cast<std::uint8_t>((now_ns / 1'000'000) >> (40 - 8 * i));
-    }
-    for (std::size_t i = 6; i < id.size(); ++i) {
-      random_ = random_ * 6364136223846793005U + 1442695040888963407U;
-      id[i] = static_cast<std::uint8_t>(random_ >> 56);
-    }
+    random_ = random_ * 6364136223846793005U + 1442695040888963407U;
+    const auto random = static_cast<std::int64_t>(random_);
     const std::int64_t start_ns = bench::MonotonicNs();
     Step(begin_);
-    Check(sqlite3_bind_blob(insert_, 1, id.data(), static_cast<int>(id.size()), nullptr));
-    Check(sqlite3_bind_int64(insert_, 2, now_ns));
-    BindText(3, "default");
-    BindText(4, "load");
-    BindText(5, "d000000");
-    BindText(6, "temperature");
-    Check(sqlite3_bind_double(insert_, 7, 21.5));
-    BindText(8, R"({"type":"temperature","value":21.5})");
-    Check(sqlite3_bind_int64(insert_, 9, now_ns));
+    Check(sqlite3_bind_int64(insert_, 1, now_ns / 1'000'000 << 16 | (random & 0xffff)));
+    Check(sqlite3_bind_int64(insert_, 2, random));
+    Check(sqlite3_bind_int64(insert_, 3, now_ns));
+    Check(sqlite3_bind_int64(insert_, 4, now_ns));
+    Check(sqlite3_bind_double(insert_, 5, 21.5));
     Step(insert_);
     Step(commit_);
     return bench::MonotonicNs() - start_ns;
@@ -151,9 +144,6 @@ class LoneCommits {
   void Step(sqlite3_stmt* statement) {
     Check(sqlite3_step(statement));
     Check(sqlite3_reset(statement));
-  }
-  void BindText(int column, std::string_view text) {
-    Check(sqlite3_bind_text(insert_, column, text.data(), static_cast<int>(text.size()), nullptr));
   }
   void RemoveFiles() const {
     for (const char* suffix : {"", "-wal", "-shm"}) unlink((path_ + suffix).c_str());

@@ -47,7 +47,7 @@ def test_good_event_is_stored(collector):
     assert str(answer.code) == "2.01 Created"
     (row,) = collector.rows()
     assert payload_of(row) == event["payload"]
-    assert len(row.pop("id")) == 16
+    assert len(bytes.fromhex(row.pop("id"))) == 16
     assert row.pop("received_ns") > TIMESTAMP_NS
     assert row == {
         "timestamp_ns": TIMESTAMP_NS,

@@ -29,6 +29,10 @@ struct Row {
   std::int64_t integer = 0;
   double real = 0;
   Completion done;
+
+  [[nodiscard]] std::size_t names_bytes() const {
+    return std::size_t{name_space_bytes} + sender_bytes + origin_bytes + type_bytes;
+  }
 };
 
 class Batch {

@@ -3,36 +3,19 @@
 #include <sqlite3.h>
 
 #include <algorithm>
+#include <cstring>
 #include <filesystem>
+#include <random>
+
+#include "collector/store/sqlite/schema.h"
 
 namespace collector {
 namespace {
 
 constexpr int kBusyTimeoutMs = 5'000;  // another process may write the same file
-// "coap" in the file's header: how a file of ours is told from any other database.
-constexpr std::int64_t kApplicationId = 0x636f6170;
-
-// Rows are appended as they come, with the id in an index of its own: devices' clocks differ by
-// seconds, and rows kept in the order of their ids would touch a page each (docs/design.md).
-constexpr const char* kCreate =
-    "CREATE TABLE IF NOT EXISTS events ("
-    " id BLOB NOT NULL UNIQUE,"        // 16 bytes, see docs/protocol.md
-    " timestamp_ns INTEGER NOT NULL,"  // the event's own, or its arrival
-    " name_space TEXT NOT NULL,"
-    " sender TEXT NOT NULL,"
-    " origin TEXT NOT NULL,"
-    " type TEXT NOT NULL,"  // payload.type
-    " value,"               // payload.value: number, text, boolean as 0 and 1
-    " payload TEXT,"        // the payload whole, as JSON, where there is more to it
-    " received_ns INTEGER NOT NULL"
-    ")";
-// A commit is one fsync, and is on disk when it returns. 64 MiB of WAL between checkpoints, so that
-// an index page that is written by many commits is copied once; 16 MiB of pages in memory.
-constexpr const char* kPragmas =
-    "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
-    "PRAGMA wal_autocheckpoint=16384; PRAGMA journal_size_limit=67108864; PRAGMA cache_size=-16000";
 constexpr const char* kInsert =
-    "INSERT INTO events VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT DO NOTHING";
+    "INSERT INTO records VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO NOTHING";
+constexpr const char* kSelect = "SELECT rest FROM records WHERE key = ?1";
 
 // A write, even where there is nothing to change, shows at once what cannot be written.
 std::string Schema() {
@@ -59,19 +42,19 @@ std::string Advice(int code) {
   }
 }
 
-// The first eight bytes as a number that sorts as they do.
-std::uint64_t Prefix(const EventId& id) {
-  std::uint64_t prefix = 0;
-  for (std::size_t i = 0; i < 8; ++i) prefix = prefix << 8 | id[i];
-  return prefix;
+// Eight bytes of an id as a number that sorts as they do; the first ones are never negative.
+std::int64_t HalfOf(const EventId& id, std::size_t from) {
+  std::uint64_t half = 0;
+  for (std::size_t i = from; i < from + 8; ++i) half = half << 8 | id[i];
+  return static_cast<std::int64_t>(half);
+}
+
+std::uint64_t Secret() {
+  std::random_device random;
+  return std::uint64_t{random()} << 32 | random();
 }
 
 }  // namespace
-
-void Database::Close::operator()(sqlite3* database) const { sqlite3_close(database); }
-void Database::Close::operator()(sqlite3_stmt* statement) const { sqlite3_finalize(statement); }
-
-Database::~Database() = default;
 
 Error Database::LastError(const std::string& what) const {
   const int code = sqlite3_extended_errcode(database_.get());
@@ -87,13 +70,11 @@ Status Database::Execute(const char* sql) {
 }
 
 Result<std::int64_t> Database::ReadNumber(const char* sql) {
-  sqlite3_stmt* raw = nullptr;
-  if (sqlite3_prepare_v2(database_.get(), sql, -1, &raw, nullptr) != SQLITE_OK) {
+  const SqliteStatement statement = PrepareStatement(database_.get(), sql);
+  if (statement == nullptr || sqlite3_step(statement.get()) != SQLITE_ROW) {
     return LastError("cannot open the store");
   }
-  const std::unique_ptr<sqlite3_stmt, Close> statement(raw);
-  if (sqlite3_step(raw) != SQLITE_ROW) return LastError("cannot open the store");
-  return std::int64_t{sqlite3_column_int64(raw, 0)};
+  return std::int64_t{sqlite3_column_int64(statement.get(), 0)};
 }
 
 Result<std::unique_ptr<Database>> Database::Open(const std::string& path) {
@@ -124,15 +105,15 @@ Status Database::Prepare() {
   for (const std::string& sql : {std::string(kPragmas), Schema()}) {
     if (Status done = Execute(sql.c_str()); !done.ok()) return done;
   }
-  for (const auto& [sql, statement] :
-       {std::pair{"BEGIN IMMEDIATE", &begin_}, {kInsert, &insert_}, {"COMMIT", &commit_}}) {
-    sqlite3_stmt* raw = nullptr;
-    if (sqlite3_prepare_v3(database_.get(), sql, -1, SQLITE_PREPARE_PERSISTENT, &raw, nullptr) !=
-        SQLITE_OK) {
-      return LastError("cannot open the store");
-    }
-    statement->reset(raw);
+  for (const auto& [sql, statement] : {std::pair{"BEGIN IMMEDIATE", &begin_},
+                                       {kInsert, &insert_},
+                                       {kSelect, &select_},
+                                       {"COMMIT", &commit_}}) {
+    *statement = PrepareStatement(database_.get(), sql);
+    if (*statement == nullptr) return LastError("cannot open the store");
   }
+  series_ = std::make_unique<SeriesTable>(database_.get(), Secret());
+  if (!series_->ok()) return LastError("cannot open the store");
   return Ok{};
 }
 
@@ -149,6 +130,10 @@ Status Database::CheckIsOurs() {
                      ": is another application's database (name another file with "
                      "--sqlite-path)"};
   }
+  if (objects.value() != 0 && version.value() < kSchemaVersion) {
+    return Error{ErrorCode::kUnavailable,
+                 path_ + ": was written by a collector before the first release (move it away)"};
+  }
   if (version.value() > kSchemaVersion) {
     return Error{ErrorCode::kUnavailable, path_ + ": was written by a newer collector (schema " +
                                               std::to_string(version.value()) +
@@ -158,44 +143,70 @@ Status Database::CheckIsOurs() {
   return Ok{};
 }
 
-Status Database::InsertRow(const Batch& batch, Row* row) {
-  sqlite3_stmt* insert = insert_.get();
+Status Database::StoreRow(const Batch& batch, std::int64_t key, Row* row) {
   const char* text = batch.TextOf(*row);
-  const auto bind_text = [&](int column, std::size_t bytes) {
-    sqlite3_bind_text(insert, column, text, static_cast<int>(bytes), SQLITE_STATIC);
-    text += bytes;
-  };
-  sqlite3_bind_blob(insert, 1, row->id.data(), static_cast<int>(row->id.size()), SQLITE_STATIC);
-  sqlite3_bind_int64(insert, 2, row->timestamp_ns);
-  bind_text(3, row->name_space_bytes);
-  bind_text(4, row->sender_bytes);
-  bind_text(5, row->origin_bytes);
-  bind_text(6, row->type_bytes);
-  if (row->payload_bytes > 0) {
-    bind_text(8, row->payload_bytes);
-  } else {
-    sqlite3_bind_null(insert, 8);
+  const std::optional<std::int64_t> series = series_->IdOf(*row, text);
+  if (!series) return LastError("cannot store events");
+  BindRow(*row, *series, text);
+  sqlite3_stmt* insert = insert_.get();
+  sqlite3_bind_int64(insert, 2, HalfOf(row->id, 8));
+  for (const std::int64_t first = key;; ++key) {
+    sqlite3_bind_int64(insert, 1, key);
+    const int stepped = sqlite3_step(insert);
+    sqlite3_reset(insert);
+    if (stepped != SQLITE_DONE) return LastError("cannot store events");
+    row->outcome = Outcome::kStored;
+    if (sqlite3_changes(database_.get()) == 1) return Ok{};
+    // The key is taken: by this very event, or by one whose id begins alike.
+    row->outcome = Outcome::kDuplicate;
+    const Result<bool> same = HasKey(key, key == first, row->id);
+    if (!same.ok()) return same.error();
+    if (same.value()) return Ok{};
+    sqlite3_bind_blob(insert, 2, row->id.data(), static_cast<int>(row->id.size()), SQLITE_STATIC);
   }
-  switch (row->value_kind) {
+}
+
+// Whether the row with this key is of the event with this id.
+Result<bool> Database::HasKey(std::int64_t key, bool is_its_own, const EventId& id) {
+  sqlite3_stmt* select = select_.get();
+  sqlite3_bind_int64(select, 1, key);
+  const int stepped = sqlite3_step(select);
+  bool same = false;
+  if (sqlite3_column_type(select, 0) == SQLITE_INTEGER) {
+    same = is_its_own && sqlite3_column_int64(select, 0) == HalfOf(id, 8);
+  } else if (sqlite3_column_bytes(select, 0) == static_cast<int>(id.size())) {
+    same = std::memcmp(sqlite3_column_blob(select, 0), id.data(), id.size()) == 0;
+  }
+  sqlite3_reset(select);
+  if (stepped != SQLITE_ROW) return LastError("cannot store events");
+  return same;
+}
+
+void Database::BindRow(const Row& row, std::int64_t series, const char* text) {
+  sqlite3_stmt* insert = insert_.get();
+  sqlite3_bind_int64(insert, 3, row.timestamp_ns);
+  sqlite3_bind_int64(insert, 4, row.received_ns);
+  sqlite3_bind_int64(insert, 5, series);
+  text += row.names_bytes();
+  sqlite3_bind_null(insert, 7);
+  if (row.payload_bytes > 0) {
+    sqlite3_bind_text(insert, 7, text, static_cast<int>(row.payload_bytes), SQLITE_STATIC);
+  }
+  text += row.payload_bytes;
+  switch (row.value_kind) {
     case Row::ValueKind::kNone:
-      sqlite3_bind_null(insert, 7);
+      sqlite3_bind_null(insert, 6);
       break;
     case Row::ValueKind::kInteger:
-      sqlite3_bind_int64(insert, 7, row->integer);
+      sqlite3_bind_int64(insert, 6, row.integer);
       break;
     case Row::ValueKind::kReal:
-      sqlite3_bind_double(insert, 7, row->real);
+      sqlite3_bind_double(insert, 6, row.real);
       break;
     case Row::ValueKind::kText:
-      bind_text(7, row->value_bytes);
+      sqlite3_bind_text(insert, 6, text, static_cast<int>(row.value_bytes), SQLITE_STATIC);
       break;
   }
-  sqlite3_bind_int64(insert, 9, row->received_ns);
-  const int stepped = sqlite3_step(insert);
-  sqlite3_reset(insert);
-  if (stepped != SQLITE_DONE) return LastError("cannot store events");
-  row->outcome = sqlite3_changes(database_.get()) == 1 ? Outcome::kStored : Outcome::kDuplicate;
-  return Ok{};
 }
 
 Status Database::Commit(Batch* batch) {
@@ -208,20 +219,21 @@ Status Database::Commit(Batch* batch) {
   // In the order of their ids, so that the index is walked once.
   order_.clear();
   for (std::size_t i = 0; i < batch->size(); ++i) {
-    order_.push_back({.id_prefix = Prefix(batch->rows()[i].id), .row = i});
+    order_.push_back({.key = HalfOf(batch->rows()[i].id, 0), .row = i});
   }
   std::sort(order_.begin(), order_.end(),
-            [](const Place& left, const Place& right) { return left.id_prefix < right.id_prefix; });
+            [](const Place& left, const Place& right) { return left.key < right.key; });
   Status status = run(begin_.get());
   for (const Place& place : order_) {
     if (!status.ok()) break;
-    status = InsertRow(*batch, &batch->rows()[place.row]);
+    status = StoreRow(*batch, place.key, &batch->rows()[place.row]);
   }
   if (status.ok()) status = run(commit_.get());
   if (status.ok()) return status;
   if (sqlite3_get_autocommit(database_.get()) == 0) {
     sqlite3_exec(database_.get(), "ROLLBACK", nullptr, nullptr, nullptr);
   }
+  series_->Forget();
   for (Row& row : batch->rows()) row.outcome = Outcome::kNotNow;
   return status;
 }

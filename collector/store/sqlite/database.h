@@ -8,23 +8,18 @@
 
 #include "collector/base/result.h"
 #include "collector/store/sqlite/batch.h"
-
-struct sqlite3;
-struct sqlite3_stmt;
+#include "collector/store/sqlite/series.h"
+#include "collector/store/sqlite/statement.h"
 
 namespace collector {
-
-// What `events` looks like; a file of a newer collector is refused, not guessed at.
-inline constexpr int kSchemaVersion = 1;
 
 // One connection, one thread at a time. Every method blocks on the disk.
 class Database {
  public:
   // Opens `path`, creates the schema in a new file. Refuses, naming the path and what to do: a
   // directory that is not there, a file that is no database or another application's, a newer
-  // schema, a file or directory that cannot be written, a full disk.
+  // or older schema, a file or directory that cannot be written, a full disk.
   static Result<std::unique_ptr<Database>> Open(const std::string& path);
-  ~Database();
   Database(const Database&) = delete;
   Database& operator=(const Database&) = delete;
 
@@ -38,21 +33,21 @@ class Database {
   Status CheckIsOurs();
   Status Execute(const char* sql);
   Result<std::int64_t> ReadNumber(const char* sql);
-  Status InsertRow(const Batch& batch, Row* row);
+  Status StoreRow(const Batch& batch, std::int64_t key, Row* row);
+  Result<bool> HasKey(std::int64_t key, bool is_its_own, const EventId& id);
+  void BindRow(const Row& row, std::int64_t series, const char* text);
   [[nodiscard]] Error LastError(const std::string& what) const;
 
-  struct Close {
-    void operator()(sqlite3* database) const;
-    void operator()(sqlite3_stmt* statement) const;
-  };
   std::string path_;
-  std::unique_ptr<sqlite3, Close> database_;
-  std::unique_ptr<sqlite3_stmt, Close> begin_;
-  std::unique_ptr<sqlite3_stmt, Close> insert_;
-  std::unique_ptr<sqlite3_stmt, Close> commit_;
+  SqliteConnection database_;
+  SqliteStatement begin_;
+  SqliteStatement insert_;
+  SqliteStatement select_;
+  SqliteStatement commit_;
+  std::unique_ptr<SeriesTable> series_;
   // The order to insert a batch in; reused.
   struct Place {
-    std::uint64_t id_prefix;
+    std::int64_t key;
     std::size_t row;
   };
   std::vector<Place> order_;

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "collector/store/sqlite/schema.h"
 #include "event/event_json.h"
 #include "tests/unit/catch.h"
 
@@ -34,18 +35,41 @@ class Outcomes : public CompletionSink {
   std::vector<Outcome> all;
 };
 
-void Add(Batch* batch, Outcomes* outcomes, const Json& value, std::int64_t timestamp_ns) {
+Event EventOf(const Json& value) {
   Event event;
   event.name_space = "n";
   event.sender = "s";
   event.origin = "o";
   event.type = "t";
   event.value = value;
+  return event;
+}
+
+void AddEvent(Batch* batch, Outcomes* outcomes, const Event& event, std::int64_t timestamp_ns,
+              const EventId* id = nullptr) {
   std::string payload;
   AppendPayloadJson(event, &payload);
   EventIdHasher hasher;
-  const EventId id = hasher.Hash(event, payload, timestamp_ns, 0);
-  batch->Add({id, event, payload, timestamp_ns, timestamp_ns + 1}, Completion(outcomes, 0));
+  const EventId own = hasher.Hash(event, payload, timestamp_ns, 0);
+  batch->Add({id != nullptr ? *id : own, event, payload, timestamp_ns, timestamp_ns + 1},
+             Completion(outcomes, 0));
+}
+
+void Add(Batch* batch, Outcomes* outcomes, const Json& value, std::int64_t timestamp_ns) {
+  AddEvent(batch, outcomes, EventOf(value), timestamp_ns);
+}
+
+void AddWithId(Batch* batch, Outcomes* outcomes, const EventId& id, const Json& value,
+               std::int64_t timestamp_ns) {
+  AddEvent(batch, outcomes, EventOf(value), timestamp_ns, &id);
+}
+
+void AddNamed(Batch* batch, Outcomes* outcomes, const char* sender, const char* origin,
+              std::int64_t timestamp_ns) {
+  Event event = EventOf(1);
+  event.sender = sender;
+  event.origin = origin;
+  AddEvent(batch, outcomes, event, timestamp_ns);
 }
 
 std::vector<std::string> Query(const std::string& file, const char* sql) {
@@ -93,6 +117,88 @@ TEST_CASE("a batch is stored once, whatever is in it twice") {
   CHECK(Query(directory.File(), "SELECT count(*) FROM events") == std::vector<std::string>{"2"});
 }
 
+TEST_CASE("an event whose key is taken is stored beside it, and recognised again") {
+  const Directory directory;
+  Outcomes outcomes;
+  Batch batch;
+  auto database = Database::Open(directory.File());
+  REQUIRE(database.ok());
+  // As ids are, but alike in their first eight bytes; the last is another's next key.
+  const auto id_of = [](std::uint8_t eighth, std::uint8_t last) {
+    EventId id{1, 2, 3, 4, 5, 6, 7, eighth};
+    id[15] = last;
+    return id;
+  };
+  const std::vector<EventId> ids = {id_of(8, 1), id_of(8, 2), id_of(8, 3), id_of(9, 4)};
+  for (int round = 0; round < 2; ++round) {
+    for (const EventId& id : ids) {
+      AddWithId(&batch, &outcomes, id, 1.5, 1'000'000);
+      REQUIRE(database.value()->Commit(&batch).ok());
+      batch.FinishAll();
+    }
+  }
+  CHECK(outcomes.all == std::vector<Outcome>{Outcome::kStored, Outcome::kStored, Outcome::kStored,
+                                             Outcome::kStored, Outcome::kDuplicate,
+                                             Outcome::kDuplicate, Outcome::kDuplicate,
+                                             Outcome::kDuplicate});
+  CHECK(Query(directory.File(), "SELECT id FROM events ORDER BY id") ==
+        std::vector<std::string>{
+            "01020304050607080000000000000001", "01020304050607080000000000000002",
+            "01020304050607080000000000000003", "01020304050607090000000000000004"});
+}
+
+TEST_CASE("names are kept once a series, and come back with every event") {
+  const Directory directory;
+  Outcomes outcomes;
+  Batch batch;
+  std::int64_t time = 1'000'000;
+  for (int round = 0; round < 2; ++round) {  // again by a process that has seen none of them
+    auto database = Database::Open(directory.File());
+    REQUIRE(database.ok());
+    for (const auto& [sender, origin] : {std::pair{"ab", "c"}, {"a", "bc"}, {"ab", "c"}}) {
+      AddNamed(&batch, &outcomes, sender, origin, time += 1'000'000);
+    }
+    REQUIRE(database.value()->Commit(&batch).ok());
+    batch.FinishAll();
+  }
+  CHECK(Query(directory.File(), "SELECT count(*) FROM series") == std::vector<std::string>{"2"});
+  CHECK(Query(directory.File(), "SELECT sender, origin, count(*) FROM events GROUP BY 1, 2") ==
+        std::vector<std::string>{"a|bc|2", "ab|c|4"});
+}
+
+TEST_CASE("a series whose number another one has gets the next") {
+  const Directory directory;
+  Outcomes outcomes;
+  Batch batch;
+  REQUIRE(Database::Open(directory.File()).ok());
+  AddNamed(&batch, &outcomes, "mine", "o", 1'000'000);
+  REQUIRE(Database::Open(directory.File()).value()->Commit(&batch).ok());
+  batch.FinishAll();
+  Query(directory.File(), "DELETE FROM records; UPDATE series SET sender = 'other'");
+  auto database = Database::Open(directory.File());
+  REQUIRE(database.ok());
+  for (int round = 0; round < 2; ++round) {
+    AddNamed(&batch, &outcomes, "mine", "o", 2'000'000 + round);
+    REQUIRE(database.value()->Commit(&batch).ok());
+    batch.FinishAll();
+  }
+  CHECK(Query(directory.File(), "SELECT sender, count(*) FROM events GROUP BY 1") ==
+        std::vector<std::string>{"mine|2"});
+  CHECK(Query(directory.File(), "SELECT count(*) FROM series") == std::vector<std::string>{"2"});
+}
+
+TEST_CASE("a set of hashes that is full starts over") {
+  HashSet set(1'024);
+  for (std::uint64_t hash = 1; hash <= 700; ++hash) set.Insert(hash * 0x9e3779b97f4a7c15);
+  for (std::uint64_t hash = 1; hash <= 700; ++hash) {
+    CHECK(set.Contains(hash * 0x9e3779b97f4a7c15));
+    CHECK_FALSE(set.Contains(hash));
+  }
+  for (std::uint64_t hash = 1; hash <= 100; ++hash) set.Insert(hash);
+  CHECK(set.Contains(100));
+  CHECK_FALSE(set.Contains(0x9e3779b97f4a7c15));
+}
+
 TEST_CASE("values are stored so that SQL can use them") {
   const Directory directory;
   Outcomes outcomes;
@@ -110,10 +216,10 @@ TEST_CASE("values are stored so that SQL can use them") {
               "SELECT typeof(value), value, payload, length(id), "
               "received_ns - timestamp_ns FROM events ORDER BY id") ==
         std::vector<std::string>{
-            "integer|-7||16|1", "real|1.5||16|1", "text|é'\"; DROP||16|1",
-            "integer|1|{\"type\":\"t\",\"value\":true}|16|1",
-            "null||{\"type\":\"t\",\"value\":{\"lat\":1.5}}|16|1",
-            "real|1.84467440737096e+19|{\"type\":\"t\",\"value\":18446744073709551615}|16|1"});
+            "integer|-7||32|1", "real|1.5||32|1", "text|é'\"; DROP||32|1",
+            "integer|1|{\"type\":\"t\",\"value\":true}|32|1",
+            "null||{\"type\":\"t\",\"value\":{\"lat\":1.5}}|32|1",
+            "real|1.84467440737096e+19|{\"type\":\"t\",\"value\":18446744073709551615}|32|1"});
 }
 
 TEST_CASE("a file that is not ours is refused with the reason") {
@@ -128,11 +234,13 @@ TEST_CASE("a file that is not ours is refused with the reason") {
              Catch::Matchers::ContainsSubstring("does not exist"));
 }
 
-TEST_CASE("a file of a newer collector is refused") {
+TEST_CASE("a file of another schema is refused") {
   const Directory directory;
   REQUIRE(Database::Open(directory.File()).ok());
-  Query(directory.File(), "PRAGMA user_version=2");
+  Query(directory.File(), "PRAGMA user_version=1000");
   CHECK_THAT(RefusalOf(directory.File()), Catch::Matchers::ContainsSubstring("newer collector"));
+  Query(directory.File(), "PRAGMA user_version=1");
+  CHECK_THAT(RefusalOf(directory.File()), Catch::Matchers::ContainsSubstring("move it away"));
 }
 
 TEST_CASE("a commit that fails stores nothing and leaves every event not now") {
@@ -141,12 +249,20 @@ TEST_CASE("a commit that fails stores nothing and leaves every event not now") {
   Batch batch;
   auto database = Database::Open(directory.File());
   REQUIRE(database.ok());
-  Query(directory.File(), "DROP TABLE events");
+  Query(directory.File(), "DROP TABLE records");
   Add(&batch, &outcomes, 1, 1'000'000);
   Add(&batch, &outcomes, 2, 2'000'000);
   CHECK_FALSE(database.value()->Commit(&batch).ok());
   batch.FinishAll();
   CHECK(outcomes.all == std::vector<Outcome>{Outcome::kNotNow, Outcome::kNotNow});
+
+  // The series that the failed commit entered was rolled back with it: it is entered again.
+  Query(directory.File(), kCreate);
+  Add(&batch, &outcomes, 1, 1'000'000);
+  REQUIRE(database.value()->Commit(&batch).ok());
+  batch.FinishAll();
+  CHECK(outcomes.all.back() == Outcome::kStored);
+  CHECK(Query(directory.File(), "SELECT origin FROM events") == std::vector<std::string>{"o"});
 }
 
 }  // namespace collector
