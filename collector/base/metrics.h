@@ -53,8 +53,15 @@ struct Metrics {
     Counter duplicates_pending;   // of a request whose answer is still withheld
     Counter duplicates_replayed;  // answered again from the exchange table
     Counter resets_sent;
-    Counter exchanges_pending;     // gauge
-    Counter exchanges_remembered;  // gauge
+    Counter acknowledged_empty;      // requests whose answer took too long to travel with the ACK
+    Counter separate_sent;           // confirmable answers; first transmissions
+    Counter separate_retransmitted;  // and further ones
+    Counter separate_reset;          // answered RST: the peer did not know of its request any more
+    Counter separate_given_up;       // never acknowledged
+    Counter separate_unconfirmed;    // sent non-confirmable, because too many waited
+    Counter separate_waiting;        // gauge: for their acknowledgement
+    Counter exchanges_pending;       // gauge
+    Counter exchanges_remembered;    // gauge
     std::array<Counter, 256> answers_by_code;
     DurationHistogram answer_time;
   } coap;

@@ -76,6 +76,7 @@ void CoapEndpoint::Send(const AddressPair& addresses, Bytes bytes) {
 }
 
 void CoapEndpoint::Flush() {
+  layer_.OnTime();
   for (const auto& socket : sockets_) {
     if (const std::size_t failed = socket->Flush()) {
       metrics_->coap.datagrams_send_failed.Add(failed);

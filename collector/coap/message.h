@@ -10,13 +10,12 @@
 #include <string>
 #include <string_view>
 
+#include "collector/coap/datagram_sink.h"
 #include "collector/middleware/request.h"
 
 struct coap_pdu_t;
 
 namespace collector {
-
-using Bytes = std::span<const std::uint8_t>;
 
 // RFC 7252 section 4.6: an answer is never larger, so that it is not fragmented on its way.
 inline constexpr std::size_t kAnswerBytesMax = 1152;

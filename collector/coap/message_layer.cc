@@ -11,6 +11,10 @@ namespace {
 // Seconds after which a device may try again when not even its request could be kept.
 constexpr std::uint32_t kRetrySeconds = 5;
 
+// An acknowledgement waits this long for the answer to travel with: long enough for a commit, and
+// short of the 2 s after which a device sends again (RFC 7252 sections 4.8, 5.2.2).
+constexpr std::int64_t kAcknowledgeAfterNs = kNsPerSecond;
+
 bool IsRequest(std::uint8_t code) { return code != 0 && code < 0x20; }
 
 template <std::size_t kSize>
@@ -20,18 +24,30 @@ std::size_t Append(const void* from, std::size_t bytes, std::array<std::uint8_t,
   return at + bytes;
 }
 
-// The exchange: who asks (address and port), message id and token.
-std::uint64_t ExchangeKey(const SocketAddress& peer, const Message& message, std::uint64_t seed) {
-  std::array<std::uint8_t, 40> bytes{};
+using KeyBytes = std::array<std::uint8_t, 40>;
+
+// Address and port.
+std::size_t AppendPeer(const SocketAddress& peer, KeyBytes* bytes) {
   std::size_t used = 0;
   if (peer.family() == AF_INET) {
-    used = Append(&peer.v4().sin_addr, sizeof(in_addr), &bytes, used);
-    used = Append(&peer.v4().sin_port, sizeof(in_port_t), &bytes, used);
-  } else {
-    used = Append(&peer.v6().sin6_addr, sizeof(in6_addr), &bytes, used);
-    used = Append(&peer.v6().sin6_scope_id, sizeof(std::uint32_t), &bytes, used);
-    used = Append(&peer.v6().sin6_port, sizeof(in_port_t), &bytes, used);
+    used = Append(&peer.v4().sin_addr, sizeof(in_addr), bytes, used);
+    return Append(&peer.v4().sin_port, sizeof(in_port_t), bytes, used);
   }
+  used = Append(&peer.v6().sin6_addr, sizeof(in6_addr), bytes, used);
+  used = Append(&peer.v6().sin6_scope_id, sizeof(std::uint32_t), bytes, used);
+  return Append(&peer.v6().sin6_port, sizeof(in_port_t), bytes, used);
+}
+
+PeerKey PeerKeyOf(const SocketAddress& peer, std::uint64_t seed) {
+  KeyBytes bytes{};
+  const std::size_t used = AppendPeer(peer, &bytes);
+  return XXH3_64bits_withSeed(bytes.data(), used, seed) | 1;
+}
+
+// The exchange: who asks, message id and token.
+std::uint64_t ExchangeKey(const SocketAddress& peer, const Message& message, std::uint64_t seed) {
+  KeyBytes bytes{};
+  std::size_t used = AppendPeer(peer, &bytes);
   used = Append(&message.id, sizeof(message.id), &bytes, used);
   used = Append(message.token.bytes.data(), message.token.size, &bytes, used);
   return XXH3_64bits_withSeed(bytes.data(), used, seed);
@@ -45,8 +61,8 @@ MessageLayer::MessageLayer(const MessageLayerOptions& options, Handler handler, 
       sink_(sink),
       metrics_(metrics),
       seed_(options.seed),
-      next_message_id_(static_cast<std::uint16_t>(options.seed >> 48)),
       exchanges_(options.exchanges_remembered_max),
+      separate_(options.exchanges_pending_max, options.seed, sink, metrics),
       pending_max_(options.exchanges_pending_max) {}
 
 MessageLayer::~MessageLayer() { CHECK(pending() == 0); }
@@ -58,10 +74,25 @@ void MessageLayer::OnDatagram(const AddressPair& addresses, Bytes datagram, bool
   // Nobody of ours listens to a group: what comes that way is not for us (RFC 7252 section 8.1).
   if (addresses.local.IsMulticast()) return;
   const bool confirmable = message.type == MessageType::kConfirmable;
-  if (!confirmable && message.type != MessageType::kNonConfirmable) return;  // nothing of ours
+  if (!confirmable && message.type != MessageType::kNonConfirmable) {
+    return OnAcknowledgement(addresses, message);
+  }
   if (IsRequest(message.code)) return OnRequest(addresses, message, datagram, cut);
   // A ping, or a response or reserved code that nobody asked for (RFC 7252 sections 4.2, 4.3).
-  if (confirmable) SendReset(addresses, message.id);
+  if (!confirmable) return;
+  metrics_->coap.resets_sent.Add();
+  SendEmpty(addresses, MessageType::kReset, message.id);
+}
+
+// An ACK or RST to a separate answer of ours; to anything else it is stray and ignored.
+void MessageLayer::OnAcknowledgement(const AddressPair& addresses, const Message& message) {
+  if (message.code != 0 || separate_.waiting() == 0) return;
+  const PeerKey peer = PeerKeyOf(addresses.remote, seed_);
+  if (message.type == MessageType::kAcknowledgement) {
+    separate_.Acknowledged(peer, message.id);
+  } else {
+    separate_.Reset(peer, message.id);
+  }
 }
 
 void MessageLayer::OnRequest(const AddressPair& addresses, const Message& message, Bytes datagram,
@@ -90,12 +121,15 @@ bool MessageLayer::AnsweredBefore(const AddressPair& addresses, const Message& m
   switch (exchange.state) {
     case ExchangeTable::State::kPending:
       metrics_->coap.duplicates_pending.Add();
+      if (message.type == MessageType::kConfirmable) {
+        Acknowledge(&pending_[exchange.ticket()], addresses);
+      }
       return true;
     case ExchangeTable::State::kAnswered: {
       metrics_->coap.duplicates_replayed.Add();
       Response response;
       response.code = static_cast<Code>(exchange.code);
-      SendAnswer(addresses, HeaderFor(message), response);
+      SendAnswer(addresses, HeaderFor(addresses.remote, message), response);
       return true;
     }
     case ExchangeTable::State::kRepeat:
@@ -113,7 +147,7 @@ void MessageLayer::Process(const AddressPair& addresses, const Message& message,
     Response full = Response::Diagnostic(Code::kServiceUnavailable, "too many requests at once");
     full.max_age_seconds = kRetrySeconds;
     metrics_->coap.answers_by_code[static_cast<std::size_t>(full.code)].Add();
-    return SendAnswer(addresses, HeaderFor(message), full);
+    return SendAnswer(addresses, HeaderFor(addresses.remote, message), full);
   }
   const std::uint32_t ticket = Take(addresses, message, key, arrived);
   Request request;
@@ -133,6 +167,7 @@ void MessageLayer::Process(const AddressPair& addresses, const Message& message,
   if (pending_[ticket].live) {
     pending_[ticket].place =
         exchanges_.Insert(key, request_hash, ticket, now_.monotonic_ns / kNsPerMs);
+    if (message.type == MessageType::kConfirmable) Link(ticket);
     metrics_->coap.exchanges_remembered.Set(exchanges_.size());
   }
 }
@@ -147,23 +182,61 @@ std::uint32_t MessageLayer::Take(const AddressPair& addresses, const Message& me
   free_.pop_back();
   Pending& pending = pending_[ticket];
   pending.addresses = addresses;
-  pending.header = HeaderFor(message);
+  pending.header = HeaderFor(addresses.remote, message);
   pending.arrived = {now_.monotonic_ns, arrived.wall_ns};
   pending.key = key;
   pending.place = 0;
   pending.hook_count = 0;
   pending.live = true;
+  pending.linked = false;
+  pending.acknowledged = false;
   pending.method = static_cast<Code>(message.code);
   pending.path_bytes = static_cast<std::uint8_t>(std::min(message.path.size(), kPathKept));
   std::copy_n(message.path.begin(), pending.path_bytes, pending.path.begin());
   return ticket;
 }
 
-AnswerHeader MessageLayer::HeaderFor(const Message& message) {
+AnswerHeader MessageLayer::HeaderFor(const SocketAddress& peer, const Message& message) {
   if (message.type == MessageType::kConfirmable) {
     return {MessageType::kAcknowledgement, message.id, message.token};  // piggybacked
   }
-  return {MessageType::kNonConfirmable, next_message_id_++, message.token};
+  return {MessageType::kNonConfirmable, message_ids_.Next(PeerKeyOf(peer, seed_)), message.token};
+}
+
+void MessageLayer::Link(std::uint32_t ticket) {
+  Pending& pending = pending_[ticket];
+  pending.linked = true;
+  pending.older = newest_;
+  pending.newer = kNoTicket;
+  (newest_ == kNoTicket ? oldest_ : pending_[newest_].newer) = ticket;
+  newest_ = ticket;
+}
+
+void MessageLayer::Unlink(Pending* pending) {
+  pending->linked = false;
+  (pending->older == kNoTicket ? oldest_ : pending_[pending->older].newer) = pending->newer;
+  (pending->newer == kNoTicket ? newest_ : pending_[pending->newer].older) = pending->older;
+}
+
+void MessageLayer::Acknowledge(Pending* pending, const AddressPair& addresses) {
+  if (pending->linked) Unlink(pending);
+  pending->acknowledged = true;
+  metrics_->coap.acknowledged_empty.Add();
+  SendEmpty(addresses, MessageType::kAcknowledgement, pending->header.id);
+}
+
+std::int64_t MessageLayer::due_ns() const {
+  if (oldest_ == kNoTicket) return separate_.due_ns();
+  return std::min(pending_[oldest_].arrived.monotonic_ns + kAcknowledgeAfterNs, separate_.due_ns());
+}
+
+void MessageLayer::OnTime() {
+  while (oldest_ != kNoTicket) {
+    Pending& pending = pending_[oldest_];
+    if (now_.monotonic_ns - pending.arrived.monotonic_ns < kAcknowledgeAfterNs) break;
+    Acknowledge(&pending, pending.addresses);
+  }
+  separate_.OnTime(now_.monotonic_ns);
 }
 
 void MessageLayer::AddHook(std::uint32_t ticket, AnswerHook* hook) {
@@ -182,7 +255,12 @@ void MessageLayer::Answer(std::uint32_t ticket, Response response) {
   for (std::size_t i = pending.hook_count; i-- > 0;) {
     pending.hooks[i]->OnAnswer(answered, &response);
   }
-  SendAnswer(pending.addresses, pending.header, response);
+  if (pending.linked) Unlink(&pending);
+  if (pending.acknowledged) {
+    SendSeparate(pending, response);
+  } else {
+    SendAnswer(pending.addresses, pending.header, response);
+  }
   const bool code_only = response.payload.empty() && !response.content_format &&
                          !response.max_age_seconds && !response.size1_bytes;
   exchanges_.Answered(pending.key, ticket, pending.place,
@@ -193,9 +271,23 @@ void MessageLayer::Answer(std::uint32_t ticket, Response response) {
   free_.push_back(ticket);
 }
 
-void MessageLayer::SendReset(const AddressPair& addresses, std::uint16_t message_id) {
-  metrics_->coap.resets_sent.Add();
-  SendAnswer(addresses, {MessageType::kReset, message_id, {}}, {});
+void MessageLayer::SendSeparate(const Pending& pending, const Response& response) {
+  const PeerKey peer = PeerKeyOf(pending.addresses.remote, seed_);
+  AnswerHeader header{MessageType::kConfirmable, message_ids_.Next(peer), pending.header.token};
+  std::array<std::uint8_t, kAnswerBytesMax> buffer;
+  if (separate_.full()) {
+    // Better an answer that may be lost than none, and no memory of it.
+    header.type = MessageType::kNonConfirmable;
+    metrics_->coap.separate_unconfirmed.Add();
+    return sink_->Send(pending.addresses, EncodeAnswer(header, response, buffer));
+  }
+  separate_.Send(pending.addresses, peer, header.id, EncodeAnswer(header, response, buffer),
+                 now_.monotonic_ns);
+}
+
+void MessageLayer::SendEmpty(const AddressPair& addresses, MessageType type,
+                             std::uint16_t message_id) {
+  SendAnswer(addresses, {type, message_id, {}}, {});
 }
 
 void MessageLayer::SendAnswer(const AddressPair& addresses, const AnswerHeader& header,

@@ -7,21 +7,17 @@
 #include <vector>
 
 #include "collector/base/metrics.h"
+#include "collector/coap/datagram_sink.h"
 #include "collector/coap/exchange_table.h"
 #include "collector/coap/message.h"
+#include "collector/coap/peers.h"
+#include "collector/coap/separate_answers.h"
 #include "collector/middleware/middleware.h"
 
 namespace collector {
 
-// Takes datagrams to send; copies the bytes before it returns.
-class DatagramSink {
- public:
-  virtual ~DatagramSink() = default;
-  virtual void Send(const AddressPair& addresses, Bytes bytes) = 0;
-};
-
 struct MessageLayerOptions {
-  std::size_t exchanges_pending_max = 16'448;
+  std::size_t exchanges_pending_max = 16'448;  // also of separate answers that are not acknowledged
   std::size_t exchanges_remembered_max = 524'288;
   std::uint64_t seed = 0;  // of the table's hash and of message ids; secret in production
 };
@@ -39,8 +35,12 @@ class MessageLayer : public ReplySink {
   // The time that answers are measured against; called once a turn of the loop.
   void SetTime(Instant now) { now_ = now; }
 
+  // Acknowledges what has waited too long for its answer, sends again what nobody acknowledged.
+  // Called once a turn, when its answers are given.
+  void OnTime();
+
   // When the next turn is wanted at the latest; kNever.
-  [[nodiscard]] std::int64_t due_ns() const { return kNever; }
+  [[nodiscard]] std::int64_t due_ns() const;
 
   // One datagram as received; `cut`: it was longer than what is handed over.
   void OnDatagram(const AddressPair& addresses, Bytes datagram, bool cut);
@@ -48,12 +48,16 @@ class MessageLayer : public ReplySink {
   // Exchanges whose answer is still withheld.
   [[nodiscard]] std::size_t pending() const { return pending_.size() - free_.size(); }
 
+  // Separate answers that their peers have not acknowledged yet.
+  [[nodiscard]] std::size_t separate_waiting() const { return separate_.waiting(); }
+
   void Answer(std::uint32_t ticket, Response response) override;
   void AddHook(std::uint32_t ticket, AnswerHook* hook) override;
 
  private:
   static constexpr std::size_t kHooksMax = 4;
   static constexpr std::size_t kPathKept = 31;
+  static constexpr std::uint32_t kNoTicket = ~std::uint32_t{0};
 
   // A request in the handler's hands.
   struct Pending {
@@ -62,9 +66,14 @@ class MessageLayer : public ReplySink {
     Instant arrived;
     std::uint64_t key = 0;
     ExchangeTable::Place place = 0;
+    // Its neighbours by arrival among those whose acknowledgement is still due; kNoTicket.
+    std::uint32_t older = kNoTicket;
+    std::uint32_t newer = kNoTicket;
     std::array<AnswerHook*, kHooksMax> hooks{};
     std::uint8_t hook_count = 0;
     bool live = false;
+    bool linked = false;        // is in that list
+    bool acknowledged = false;  // by an empty message: the answer goes separately
     Code method = Code::kEmpty;
     std::uint8_t path_bytes = 0;
     std::array<char, kPathKept> path{};
@@ -77,8 +86,14 @@ class MessageLayer : public ReplySink {
                std::uint32_t request_hash, Instant arrived, bool cut);
   std::uint32_t Take(const AddressPair& addresses, const Message& message, std::uint64_t key,
                      Instant arrived);
-  AnswerHeader HeaderFor(const Message& message);
-  void SendReset(const AddressPair& addresses, std::uint16_t message_id);
+  void OnAcknowledgement(const AddressPair& addresses, const Message& message);
+  void Link(std::uint32_t ticket);
+  void Unlink(Pending* pending);
+  // Tells the peer that its request arrived, and that the answer comes by itself.
+  void Acknowledge(Pending* pending, const AddressPair& addresses);
+  void SendSeparate(const Pending& pending, const Response& response);
+  AnswerHeader HeaderFor(const SocketAddress& peer, const Message& message);
+  void SendEmpty(const AddressPair& addresses, MessageType type, std::uint16_t message_id);
   void SendAnswer(const AddressPair& addresses, const AnswerHeader& header,
                   const Response& response);
 
@@ -86,13 +101,16 @@ class MessageLayer : public ReplySink {
   DatagramSink* sink_;
   Metrics* metrics_;
   std::uint64_t seed_;
-  std::uint16_t next_message_id_;
+  MessageIds message_ids_;
   Instant now_;
   MessageParser parser_;
   ExchangeTable exchanges_;
+  SeparateAnswers separate_;
   std::vector<Pending> pending_;     // grows to its limit, then stays
   std::vector<std::uint32_t> free_;  // places in pending_
   std::size_t pending_max_;
+  std::uint32_t oldest_ = kNoTicket;  // the ends of the list of what is to be acknowledged
+  std::uint32_t newest_ = kNoTicket;
 };
 
 }  // namespace collector

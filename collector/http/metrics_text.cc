@@ -98,6 +98,18 @@ void AddCoap(const Metrics& metrics, Families* out) {
   out->AddCounter(coap.duplicates_pending.Get(), {{"exchange", "pending"}});
   out->AddCounter(coap.duplicates_replayed.Get(), {{"exchange", "answered"}});
   out->Count("resets_total", "RST messages sent.", coap.resets_sent);
+  out->Count("empty_acknowledgements_total", "Requests acknowledged before their answer was there.",
+             coap.acknowledged_empty);
+  out->Begin("separate_answers_total",
+             "Answers sent separately from the acknowledgement, by event.",
+             prometheus::MetricType::Counter);
+  out->AddCounter(coap.separate_sent.Get(), {{"event", "sent"}});
+  out->AddCounter(coap.separate_retransmitted.Get(), {{"event", "retransmitted"}});
+  out->AddCounter(coap.separate_reset.Get(), {{"event", "reset"}});
+  out->AddCounter(coap.separate_given_up.Get(), {{"event", "given_up"}});
+  out->AddCounter(coap.separate_unconfirmed.Get(), {{"event", "unconfirmed"}});
+  out->Gauge("separate_answers_waiting", "Separate answers that are not acknowledged yet.",
+             coap.separate_waiting.Get());
   out->Gauge("exchanges_pending", "Requests whose answer is withheld.",
              coap.exchanges_pending.Get());
   out->Gauge("exchanges_remembered", "Entries of the deduplication table.",

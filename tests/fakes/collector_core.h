@@ -58,6 +58,11 @@ struct CollectorCore : public DatagramSink {
     now_ms = ms;
     layer.SetTime({ms * kNsPerMs, (kWallStartMs + ms) * kNsPerMs});
   }
+  // The end of a turn of the loop at this time.
+  void TurnMs(std::int64_t ms) {
+    SetTimeMs(ms);
+    layer.OnTime();
+  }
   void Receive(const AddressPair& from, std::string_view bytes, bool cut = false) {
     layer.OnDatagram(from, {reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()},
                      cut);
