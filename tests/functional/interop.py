@@ -1,0 +1,303 @@
+"""Independent CoAP clients, and a relay that shows what they and the collector send.
+
+tests/interop/client.js and Client.java read requests and print answers, one a line each:
+    ID METHOD CON|NON URI FORMAT ACCEPT OPTION BLOCK_BYTES BODY    ("-" = none, BODY in hex)
+    ID CODE FORMAT MAX_AGE BODY                              or    ID what went wrong
+"""
+
+import asyncio
+import dataclasses
+import os
+import re
+import select
+import shutil
+import socket
+import subprocess
+import threading
+import time
+
+import aiocoap
+import aiocoap.optiontypes
+
+import wire
+from processes import ROOT, environment
+
+SOURCES = ROOT / "tests/interop"
+INSTALLED = ROOT / "build/interop"
+ANSWER_SECONDS_MAX = 15
+
+
+@dataclasses.dataclass
+class Ask:
+    method: str
+    path: str
+    body: bytes = b""
+    kind: str = "CON"
+    content_format: int | None = None
+    accept: int | None = None
+    option: int | None = None  # one more option, of value "x"
+    block_bytes: int | None = None  # sends the body in blocks of this size
+
+
+@dataclasses.dataclass
+class Answer:
+    """What the client says it got: its own reading, not ours."""
+
+    code: str  # "2.01", or what went wrong
+    content_format: int | None = None
+    max_age: int | None = None
+    body: bytes = b""
+
+    def text(self):
+        return self.body.decode()
+
+
+def url(address, path):
+    host = f"[{address[0]}]" if ":" in address[0] else address[0]
+    return f"coap://{host}:{address[1]}{path}"
+
+
+class Libcoap:
+    """The coap-client that comes with libcoap, run once for each request."""
+
+    FORMATS = {"application/json": 50, "application/link-format": 40, "application/cbor": 60}
+    MESSAGE = re.compile(r"^v:1 t:\w+ c:(\d\.\d\d) \S+ \{\w*\} \[ (.*?)\](?: :: |$)", re.M)
+
+    def __init__(self):
+        names = ("coap-client-notls", "coap-client-openssl", "coap-client-gnutls", "coap-client")
+        self.program = next(filter(None, map(shutil.which, names)), None)
+
+    def missing(self):
+        return None if self.program else "coap-client is not installed (Debian: libcoap3-bin)"
+
+    def close(self):
+        pass
+
+    def start(self, address, ask):
+        # -v 7: it prints the code of an answer only in its log.
+        command = [self.program, "-v", "7", "-B", str(ANSWER_SECONDS_MAX), "-m", ask.method.lower()]
+        flags = {"-t": ask.content_format, "-A": ask.accept, "-b": ask.block_bytes}
+        for flag, value in flags.items():
+            if value is not None:
+                command += [flag, str(value)]
+        if ask.kind == "NON":
+            command.append("-N")
+        if ask.option is not None:
+            command += ["-O", f"{ask.option},x"]
+        if ask.body:
+            command += ["-f", "-"]
+        process = subprocess.Popen(
+            [*command, url(address, ask.path)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        process.stdin.write(ask.body)
+        process.stdin.close()
+        process.stdin = None
+        return process
+
+    def answer(self, process):
+        output = process.communicate(timeout=ANSWER_SECONDS_MAX + 5)[0].decode(errors="replace")
+        messages = list(self.MESSAGE.finditer(output))
+        if not messages:
+            return Answer(output)
+        code, options = messages[-1].groups()
+        found = dict(re.findall(r"([\w-]+):([^,\s]+)", options))
+        text = re.search(r":: '(.*)'", output[messages[-1].start():])
+        return Answer(code, self.FORMATS.get(found.get("Content-Format")),
+                      int(found["Max-Age"]) if "Max-Age" in found else None,
+                      text[1].encode() if text else b"")
+
+    def ask(self, address, *asks):
+        return [self.answer(process) for process in [self.start(address, ask) for ask in asks]]
+
+
+class Aiocoap:
+    """aiocoap, in this process."""
+
+    def missing(self):
+        return None
+
+    def close(self):
+        pass
+
+    async def ask_one(self, context, address, ask):
+        message = aiocoap.Message(
+            code=getattr(aiocoap, ask.method), uri=url(address, ask.path), payload=ask.body,
+            transport_tuning=aiocoap.Reliable if ask.kind == "CON" else aiocoap.Unreliable)
+        message.opt.content_format = ask.content_format
+        message.opt.accept = ask.accept
+        if ask.option is not None:
+            message.opt.add_option(aiocoap.optiontypes.OpaqueOption(ask.option, b"x"))
+        if ask.block_bytes is not None:
+            await context.find_remote_and_interface(message)
+            message.remote.maximum_block_size_exp = ask.block_bytes.bit_length() - 5
+        try:
+            answer = await asyncio.wait_for(context.request(message).response, ANSWER_SECONDS_MAX)
+        except (aiocoap.error.Error, TimeoutError) as error:
+            return Answer(repr(error))
+        content_format = answer.opt.content_format
+        return Answer(answer.code.dotted, None if content_format is None else int(content_format),
+                      answer.opt.max_age, answer.payload)
+
+    def ask(self, address, *asks):
+        async def all_at_once():
+            context = await aiocoap.Context.create_client_context()
+            try:
+                return await asyncio.gather(
+                    *(self.ask_one(context, address, ask) for ask in asks))
+            finally:
+                await context.shutdown()
+
+        return asyncio.run(all_at_once())
+
+
+class LineClient:
+    """A program that is started once, and reads and prints the lines described above."""
+
+    def __init__(self, command, needs, installed):
+        self.command, self.needs, self.installed = command, needs, installed
+        self.process = None
+
+    def missing(self):
+        if shutil.which(self.command[0]) is None:
+            return f"{self.command[0]} is not installed"
+        if not self.installed.exists():
+            return f"{self.needs} is not installed: scripts/setup interop"
+        return None
+
+    def close(self):
+        if self.process is not None:
+            self.process.stdin.close()
+            try:
+                self.process.wait(5)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+
+    def start(self):
+        if self.process is None:
+            self.process = subprocess.Popen(
+                self.command, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                env=environment(NODE_PATH=str(INSTALLED / "node_modules")))
+
+    def ask(self, address, *asks):
+        self.start()
+        for number, ask in enumerate(asks):
+            fields = [number, ask.method, ask.kind, url(address, ask.path), ask.content_format,
+                      ask.accept, ask.option, ask.block_bytes, ask.body.hex() or None]
+            print(*("-" if field is None else field for field in fields), file=self.process.stdin)
+        self.process.stdin.flush()
+        answers = {}
+        while len(answers) < len(asks):
+            number, line = self.line().split(" ", 1)
+            answers[int(number)] = self.parsed(line)
+        return [answers[number] for number in range(len(asks))]
+
+    def line(self):
+        """The next line, or an exception after a time in which any request gives up."""
+        lines = []
+        reader = threading.Thread(target=lambda: lines.append(self.process.stdout.readline()))
+        reader.daemon = True
+        reader.start()
+        reader.join(ANSWER_SECONDS_MAX)
+        assert lines and lines[0], f"{self.needs}: no answer to this request"
+        return lines[0].rstrip("\n")
+
+    @staticmethod
+    def parsed(line):
+        found = re.fullmatch(r"(\d\.\d\d) (\d+|-) (\d+|-) ([0-9a-f]+|-)", line)
+        if found is None:
+            return Answer(line)
+        numbers = [None if field == "-" else int(field) for field in found.groups()[1:3]]
+        return Answer(found[1], *numbers, b"" if found[4] == "-" else bytes.fromhex(found[4]))
+
+
+def clients():
+    """All of them by name; none is started yet."""
+    java = ["java", "-XX:TieredStopAtLevel=1", "-cp", f"{INSTALLED}/lib/*"]
+    return {
+        "libcoap": Libcoap(),
+        "aiocoap": Aiocoap(),
+        "node-coap": LineClient(["node", str(SOURCES / "client.js")], "node-coap",
+                                INSTALLED / "node_modules/.package-lock.json"),
+        "californium": LineClient([*java, str(SOURCES / "Client.java")], "Californium",
+                                  INSTALLED / "pom.xml"),
+    }
+
+
+@dataclasses.dataclass
+class Passed:
+    seconds: float  # since the first
+    upward: bool  # from the client
+    message: wire.Message
+    lost: bool
+
+    def __str__(self):
+        kind = ("CON", "NON", "ACK", "RST")[self.message.type]
+        options = " ".join(f"{number}={value.hex()}" for number, value in self.message.options)
+        return (f"{self.seconds:7.3f} {'->' if self.upward else '<-'} {kind} "
+                f"{wire.code_text(self.message.code)} id {self.message.message_id:04x} "
+                f"token {self.message.token.hex() or '-'} [{options}] "
+                f"{len(self.message.payload)} bytes{' LOST' if self.lost else ''}")
+
+
+class Relay:
+    """Passes datagrams between clients and the collector, keeps them, and loses those for which
+    lose(what passes, all that passed before) is true."""
+
+    def __init__(self, server, lose=lambda passing, before: False):
+        self.server, self.lose = server, lose
+        self.passed = []
+        self.below = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.below.bind(("127.0.0.1", 0))
+        self.address = self.below.getsockname()
+        self.above = {}  # client's address: a socket to the server, thus a port of its own
+        self.open = True
+        self.thread = threading.Thread(target=self.run)
+        self.thread.start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.open = False
+        self.thread.join()
+        for one in (self.below, *self.above.values()):
+            one.close()
+        print(f"between a client and the collector:\n{self}")
+
+    def __str__(self):
+        return "\n".join(map(str, self.passed))
+
+    def messages(self, upward):
+        return [passed.message for passed in self.passed if passed.upward == upward]
+
+    def run(self):
+        while self.open:
+            peers = {above: peer for peer, above in self.above.items()}
+            for ready in select.select([self.below, *peers], [], [], 0.02)[0]:
+                try:
+                    datagram, sender = ready.recvfrom(65536)
+                except ConnectionError:
+                    continue  # the other side has closed its port
+                if ready is self.below:
+                    self.up(datagram, sender)
+                elif self.keep(datagram, upward=False):
+                    self.below.sendto(datagram, peers[ready])
+
+    def up(self, datagram, sender):
+        if sender not in self.above:
+            self.above[sender] = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            self.above[sender].connect(self.server)
+        if self.keep(datagram, upward=True):
+            self.above[sender].send(datagram)
+
+    def keep(self, datagram, upward):
+        """Notes a datagram; False if it is to be lost."""
+        now = time.monotonic()
+        if not self.passed:
+            self.began = now
+        passing = Passed(now - self.began, upward, wire.decode(datagram), False)
+        passing.lost = self.lose(passing, self.passed)
+        self.passed.append(passing)
+        return not passing.lost

@@ -1,0 +1,176 @@
+"""Clients that others wrote, each with its own idea of CoAP, send events and get their answers."""
+
+import concurrent.futures
+import contextlib
+import dataclasses
+import json
+import os
+import re
+import sqlite3
+
+import pytest
+
+import interop
+import wire
+from interop import Ask, Relay
+from processes import Collector, wait_until
+
+pytestmark = pytest.mark.interop
+
+CLIENTS = ["libcoap", "aiocoap", "node-coap", "californium"]
+TIMESTAMP = "2018-06-01T14:08:24.772Z"
+
+
+@pytest.fixture(scope="module")
+def fleet():
+    clients = interop.clients()
+    yield clients
+    for client in clients.values():
+        client.close()
+
+
+@pytest.fixture(scope="module", params=CLIENTS)
+def name(request, fleet):
+    if reason := fleet[request.param].missing():
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(reason)
+    return request.param
+
+
+@pytest.fixture
+def ask(collector, fleet, name):
+    """Has the client send its requests all at once through a relay, and returns the answers."""
+    with Relay(collector.coap) as relay:
+        yield lambda *asks: fleet[name].ask(relay.address, *asks)
+
+
+def all_at_once(fleet, server, scenario, **relay_options):
+    """{name: (answers, relay)}: every client that is there, each through a relay of its own."""
+
+    def one(name):
+        with Relay(server, **relay_options) as relay:
+            return fleet[name].ask(relay.address, *scenario(name)), relay
+
+    there = [name for name in CLIENTS if not fleet[name].missing()]
+    with concurrent.futures.ThreadPoolExecutor(len(CLIENTS)) as pool:
+        return dict(zip(there, pool.map(one, there)))
+
+
+@contextlib.contextmanager
+def locked(database):
+    """Another process writes the store's file: no commit meanwhile."""
+    other = sqlite3.connect(database, check_same_thread=False)
+    try:
+        other.execute("BEGIN IMMEDIATE")
+        yield
+    finally:
+        other.close()
+
+
+def post(event, **how):
+    return Ask("POST", "/events", json.dumps(event).encode(), **{"content_format": 50, **how})
+
+
+@pytest.mark.parametrize("kind", ["CON", "NON"])
+def test_event_is_stored_once(collector, ask, kind):
+    event = wire.event(16.5, sender="Grüße, 世界", timestamp=TIMESTAMP)
+    for _ in range(2):
+        (answer,) = ask(post(event, kind=kind))
+        assert (answer.code, answer.body) == ("2.01", b"")
+    (row,) = collector.rows()
+    assert (row["sender"], row["type"], row["value"]) == ("Grüße, 世界", "temperature", 16.5)
+    assert row["timestamp_ns"] == 1527862104772000000
+
+
+def test_events_at_the_same_time(collector, ask):
+    kinds = ["CON", "NON"]
+    answers = ask(*(post(wire.event(n), kind=kinds[n % 2]) for n in range(20)))
+    assert [answer.code for answer in answers] == ["2.01"] * 20
+    assert sorted(row["value"] for row in collector.rows()) == list(range(20))
+
+
+EVENT = json.dumps(wire.event()).encode()
+REFUSALS = [
+    (Ask("POST", "/events", EVENT[:-1], content_format=50), "4.00", "JSON"),
+    (post(wire.event(sender=None)), "4.00", "sender"),
+    (post(wire.event(), option=2049), "4.02", "2049"),
+    (Ask("POST", "/nowhere", EVENT, content_format=50), "4.04", "path"),
+    (Ask("GET", "/events"), "4.05", "method"),
+    (Ask("DELETE", "/events"), "4.05", "method"),
+    (Ask("PUT", "/health", EVENT, content_format=50), "4.05", "method"),
+    (Ask("GET", "/health", accept=40), "4.06", "50"),
+    (post(wire.event(), content_format=0), "4.15", "content format"),
+]
+
+
+@pytest.mark.parametrize("kind", ["CON", "NON"])
+def test_refusals(collector, ask, kind):
+    # A critical option makes a non-confirmable request go unanswered.
+    cases = [case for case in REFUSALS if kind == "CON" or case[1] != "4.02"]
+    answers = ask(*(dataclasses.replace(request, kind=kind) for request, _, _ in cases))
+    assert [answer.code for answer in answers] == [code for _, code, _ in cases]
+    for answer, (_, _, diagnostic) in zip(answers, cases):
+        assert diagnostic in answer.text()
+        assert answer.content_format is None
+    assert collector.rows() == []
+
+
+def test_unknown_elective_option(collector, ask):
+    (answer,) = ask(post(wire.event(), option=2048))
+    assert answer.code == "2.01"
+    assert len(collector.rows()) == 1
+
+
+@pytest.mark.parametrize("kind", ["CON", "NON"])
+def test_health(ask, kind):
+    (answer,) = ask(Ask("GET", "/health", kind=kind, accept=50))
+    assert (answer.code, answer.content_format, answer.max_age) == ("2.05", 50, 0)
+    assert json.loads(answer.body)["status"] == "ok"
+
+
+def test_discovery(ask):
+    (answer,) = ask(Ask("GET", "/.well-known/core"))
+    assert (answer.code, answer.content_format) == ("2.05", 40)
+    links = dict(re.findall(r"<([^>]*)>([^<]*)", answer.text()))
+    assert {"/events", "/health"} <= set(links)
+    for link in links.values():
+        assert re.search(r';rt="[^"]+"', link) and re.search(r";ct=", link)
+
+
+def test_overload_says_when_to_come_again(start, fleet, name):
+    collector = start(pending_events_max=1)
+    with collector.peer() as peer, Relay(collector.coap) as relay:
+        with locked(collector.database):
+            peer.send(wire.post(wire.event(1)))
+            wait_until(lambda: collector.metric("requests_total") == 1)
+            (refused,) = fleet[name].ask(relay.address, post(wire.event(2)))
+        assert refused.code == "5.03"
+        assert refused.max_age > 0
+        assert peer.receive().code == wire.CREATED
+        (answer,) = fleet[name].ask(relay.address, post(wire.event(2)))
+        assert answer.code == "2.01"
+    assert sorted(row["value"] for row in collector.rows()) == [1, 2]
+
+
+@pytest.fixture(scope="module")
+def after_lost_answers(tmp_path_factory, fleet):
+    """Each client's first answer is lost: it sends its request again by itself."""
+    collector = Collector(tmp_path_factory.mktemp("lossy"))
+    try:
+        answers = all_at_once(
+            fleet, collector.coap, lambda name: [post(wire.event(name))],
+            lose=lambda passing, before: not passing.upward and
+            not any(one.lost for one in before))
+        yield answers, collector.rows()
+        collector.stop()
+    finally:
+        collector.kill()
+
+
+def test_lost_answer(after_lost_answers, name):
+    answers, rows = after_lost_answers
+    (answer,), relay = answers[name]
+    assert answer.code == "2.01"
+    assert [row["value"] for row in rows].count(name) == 1
+    first, again = relay.messages(upward=True)
+    assert first == again
+    assert relay.messages(upward=False)[0] == relay.messages(upward=False)[1]
