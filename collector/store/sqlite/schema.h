@@ -1,7 +1,7 @@
 // What is in the file of the embedded store; docs/configuration.md tells it to readers.
 //
-// Names come again with every event of a device, so they are kept once, as a series: an event is half
-// of what it would be, and so is what is written to somebody's SD card. `events` puts both
+// Names come again with every event of a device, so they are kept once, as a series: an event is
+// half of what it would be, and so is what is written to somebody's SD card. `events` puts both
 // together for whoever reads.
 //
 // Rows are appended as they come, with the id in an index of its own: devices' clocks differ by
