@@ -246,17 +246,26 @@ class EventReader {
   unsigned seen_ = 0;
 };
 
-void AppendNumber(double number, std::string* out) {
+template <typename Number>
+void AppendNumber(Number number, std::string* out) {
   std::array<char, 32> text{};
   const std::to_chars_result end = std::to_chars(text.data(), text.data() + text.size(), number);
   out->append(text.data(), end.ptr);
 }
+
+}  // namespace
 
 // The usual values without nlohmann's serializer (which allocates); the rest by it.
 void AppendJson(const Json& value, std::string* out) {
   switch (value.type()) {
     case Json::value_t::number_float:
       return AppendNumber(value.get<double>(), out);
+    case Json::value_t::number_integer:
+      return AppendNumber(value.get<std::int64_t>(), out);
+    case Json::value_t::number_unsigned:
+      return AppendNumber(value.get<std::uint64_t>(), out);
+    case Json::value_t::string:
+      return AppendJsonText(value.get_ref<const std::string&>(), out);
     case Json::value_t::boolean:
       out->append(value.get<bool>() ? "true" : "false");
       return;
@@ -265,7 +274,7 @@ void AppendJson(const Json& value, std::string* out) {
   }
 }
 
-void AppendText(const std::string& text, std::string* out) {
+void AppendJsonText(std::string_view text, std::string* out) {
   for (const char c : text) {
     if (static_cast<unsigned char>(c) < 0x20 || c == '"' || c == '\\') {
       out->append(Json(text).dump());
@@ -274,8 +283,6 @@ void AppendText(const std::string& text, std::string* out) {
   }
   out->append(1, '"').append(text).append(1, '"');
 }
-
-}  // namespace
 
 EventJsonDecoder::EventJsonDecoder() : parser_(std::make_unique<simdjson::dom::parser>()) {}
 EventJsonDecoder::~EventJsonDecoder() = default;
@@ -300,12 +307,12 @@ bool EventJsonDecoder::Decode(std::string_view text, Event* event, std::string* 
 
 void AppendPayloadJson(const Event& event, std::string* out) {
   out->append("{\"type\":");
-  AppendText(event.type, out);
+  AppendJsonText(event.type, out);
   out->append(",\"value\":");
   AppendJson(event.value, out);
   for (const auto& [key, value] : event.extra.items()) {
     out->append(1, ',');
-    AppendText(key, out);
+    AppendJsonText(key, out);
     out->append(1, ':');
     AppendJson(value, out);
   }
@@ -314,11 +321,11 @@ void AppendPayloadJson(const Event& event, std::string* out) {
 
 std::string EncodeEventJson(const Event& event) {
   std::string out = "{\"namespace\":";
-  AppendText(event.name_space, &out);
+  AppendJsonText(event.name_space, &out);
   out.append(",\"sender\":");
-  AppendText(event.sender, &out);
+  AppendJsonText(event.sender, &out);
   out.append(",\"origin\":");
-  AppendText(event.origin, &out);
+  AppendJsonText(event.origin, &out);
   out.append(",\"payload\":");
   AppendPayloadJson(event, &out);
   if (event.timestamp_ns.has_value()) {
@@ -326,7 +333,7 @@ std::string EncodeEventJson(const Event& event) {
   }
   if (!event.client_id.empty()) {
     out.append(",\"id\":");
-    AppendText(event.client_id, &out);
+    AppendJsonText(event.client_id, &out);
   }
   out.append(1, '}');
   return out;

@@ -31,6 +31,10 @@ class EventJsonDecoder {
   std::unique_ptr<simdjson::dom::parser> parser_;
 };
 
+// Append a value, or a text in its quotes, in the notation of the canonical payload.
+void AppendJson(const Json& value, std::string* out);
+void AppendJsonText(std::string_view text, std::string* out);
+
 // Appends {"type":...,"value":...} and the payload's other members, sorted by name: the canonical
 // payload. Equal payloads give equal text whatever their members' order or number notation was.
 void AppendPayloadJson(const Event& event, std::string* out);

@@ -2,7 +2,6 @@
 
 #include <array>
 #include <chrono>
-#include <cstdio>
 
 namespace collector {
 namespace {
@@ -70,6 +69,13 @@ bool ScanOffset(Scanner* scan, int* offset_minutes) {
   return true;
 }
 
+// Writes `count` digits and what follows them; returns where the next go.
+char* PutDigits(std::int64_t number, int count, char then, char* to) {
+  for (int i = count - 1; i >= 0; --i, number /= 10) to[i] = static_cast<char>('0' + number % 10);
+  to[count] = then;
+  return to + count + 1;
+}
+
 }  // namespace
 
 std::optional<std::int64_t> ParseTimestamp(std::string_view text) {
@@ -93,26 +99,36 @@ std::optional<std::int64_t> ParseTimestamp(std::string_view text) {
 }
 
 std::string FormatTimestamp(std::int64_t timestamp_ns) {
+  std::string out;
+  AppendTimestamp(timestamp_ns, &out);
+  return out;
+}
+
+void AppendTimestamp(std::int64_t timestamp_ns, std::string* out) {
   const std::int64_t seconds = timestamp_ns / kNsPerSecond;
   const std::int64_t ns = timestamp_ns % kNsPerSecond;
   const std::chrono::sys_seconds time{std::chrono::seconds{seconds}};
   const auto midnight = std::chrono::floor<std::chrono::days>(time);
   const std::chrono::year_month_day date{midnight};
   const std::chrono::hh_mm_ss clock{time - midnight};
-  std::array<char, 48> text{};
-  int length = std::snprintf(
-      text.data(), text.size(), "%04d-%02u-%02uT%02d:%02d:%02d", static_cast<int>(date.year()),
-      static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
-      static_cast<int>(clock.hours().count()), static_cast<int>(clock.minutes().count()),
-      static_cast<int>(clock.seconds().count()));
-  std::string out(text.data(), static_cast<std::size_t>(length));
-  if (ns != 0) {
-    length = std::snprintf(text.data(), text.size(), ".%09d", static_cast<int>(ns));
-    std::string_view fraction(text.data(), static_cast<std::size_t>(length));
-    while (fraction.ends_with("000")) fraction.remove_suffix(3);
-    out += fraction;
+  std::array<char, 32> text{};
+  char* to = text.data();
+  to = PutDigits(static_cast<int>(date.year()), 4, '-', to);
+  to = PutDigits(static_cast<unsigned>(date.month()), 2, '-', to);
+  to = PutDigits(static_cast<unsigned>(date.day()), 2, 'T', to);
+  to = PutDigits(clock.hours().count(), 2, ':', to);
+  to = PutDigits(clock.minutes().count(), 2, ':', to);
+  to = PutDigits(clock.seconds().count(), 2, '.', to);
+  if (ns == 0) {
+    *(to - 1) = 'Z';
+  } else if (ns % 1'000'000 == 0) {
+    to = PutDigits(ns / 1'000'000, 3, 'Z', to);
+  } else if (ns % 1'000 == 0) {
+    to = PutDigits(ns / 1'000, 6, 'Z', to);
+  } else {
+    to = PutDigits(ns, 9, 'Z', to);
   }
-  return out + "Z";
+  out->append(text.data(), to);
 }
 
 }  // namespace collector

@@ -15,5 +15,6 @@ std::optional<std::int64_t> ParseTimestamp(std::string_view text);
 
 // Writes UTC with as many fractional digits as needed, in groups of three (none, ms, us, ns).
 std::string FormatTimestamp(std::int64_t timestamp_ns);
+void AppendTimestamp(std::int64_t timestamp_ns, std::string* out);
 
 }  // namespace collector
