@@ -2,7 +2,9 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <array>
 #include <fstream>
+#include <regex>
 
 namespace collector {
 namespace {
@@ -13,6 +15,10 @@ struct Raw {
   std::string coap_listen = "0.0.0.0:5683,[::]:5683";
   std::string http_listen = "127.0.0.1:8080";
   std::string log_format = "text";
+  std::string elasticsearch_url = config.elasticsearch.urls.front();
+  std::string elasticsearch_flavor = "auto";
+  std::string elasticsearch_verification = "full";
+  std::string elasticsearch_compress = "true";
   bool check = false;
   bool print = false;
 };
@@ -42,7 +48,7 @@ void AddLimits(CLI::App* app, Config* config) {
   AddNumber<std::size_t>(app, "--pending-bytes-max", &config->pending_bytes_max, 65'536, 1 << 30,
                          "Payload bytes that may wait for their commit; beyond it 5.03");
   AddNumber<std::size_t>(app, "--batch-events-max", &config->batch_events_max, 1, 100'000,
-                         "Events in one commit");
+                         "Events in one commit, or in one _bulk request");
   AddNumber<std::size_t>(app, "--payload-bytes-max", &config->payload_bytes_max, 128, 60'000,
                          "Largest payload of one request; beyond it 4.13");
   AddNumber<std::size_t>(app, "--dedup-entries-max", &config->dedup_entries_max, 16, 1 << 28,
@@ -53,14 +59,65 @@ void AddLimits(CLI::App* app, Config* config) {
             "How long after SIGTERM accepted events may take to be committed");
 }
 
+void AddElasticsearchAccess(CLI::App* app, Raw* raw) {
+  ElasticsearchOptions& options = raw->config.elasticsearch;
+  HttpClientOptions& http = options.http;
+  app->add_option("--elasticsearch-url", raw->elasticsearch_url,
+                  "Elasticsearch or OpenSearch, http or https; several separated by commas");
+  app->add_option("--elasticsearch-stream", options.stream, "Data stream of the events");
+  AddChoice(app, "--elasticsearch-flavor", &raw->elasticsearch_flavor,
+            {"auto", "elasticsearch", "opensearch"}, "Which engine it is; auto asks it");
+  app->add_option("--elasticsearch-user", http.user, "User of basic authentication");
+  app->add_option("--elasticsearch-password-file", http.password_file, "File with its password");
+  app->add_option("--elasticsearch-api-key-file", http.api_key_file,
+                  "File with an API key: id:key, or its base64");
+  app->add_option("--elasticsearch-bearer-file", http.bearer_file, "File with a bearer token");
+  app->add_option("--elasticsearch-ca-file", http.ca_file,
+                  "Certificates (PEM) to trust instead of the system's");
+  app->add_option("--elasticsearch-certificate-file", http.certificate_file,
+                  "Our own certificate (PEM)");
+  app->add_option("--elasticsearch-key-file", http.key_file, "Its key (PEM)");
+  AddChoice(app, "--elasticsearch-verification", &raw->elasticsearch_verification,
+            {"full", "certificate", "none"}, "What of the engine's certificate is verified");
+}
+
+void AddElasticsearchLimits(CLI::App* app, Raw* raw) {
+  ElasticsearchOptions* options = &raw->config.elasticsearch;
+  constexpr std::int64_t kHourMs = 3'600'000;
+  AddNumber<std::int64_t>(app, "--elasticsearch-connect-timeout-ms",
+                          &options->http.connect_timeout_ms, 1, kHourMs, "To connect");
+  AddNumber<std::int64_t>(app, "--elasticsearch-request-timeout-ms", &options->request_timeout_ms,
+                          1, kHourMs, "For one request and its whole answer");
+  AddChoice(app, "--elasticsearch-compress", &raw->elasticsearch_compress, {"true", "false"},
+            "Whether requests are compressed");
+  AddNumber(app, "--elasticsearch-start-timeout-seconds", &options->start_timeout_seconds, 1, 3'600,
+            "How long at start the engine may be away");
+  AddNumber<std::size_t>(app, "--elasticsearch-batch-bytes-max", &options->batch_bytes_max, 1'024,
+                         1 << 30, "Bytes of one _bulk request, before compression");
+  AddNumber(app, "--elasticsearch-requests-in-flight-max", &options->requests_in_flight_max, 1, 64,
+            "_bulk requests under way at a time");
+  AddNumber<std::int64_t>(app, "--elasticsearch-event-deadline-ms", &options->event_deadline_ms, 1,
+                          90'000, "An event not stored by then is answered 5.03");
+  AddNumber<std::int64_t>(app, "--elasticsearch-retry-ms-min", &options->retry_ms_min, 1, 60'000,
+                          "First pause before a retry, doubled each time");
+  AddNumber<std::int64_t>(app, "--elasticsearch-retry-ms-max", &options->retry_ms_max, 1, 60'000,
+                          "Longest pause before a retry");
+  AddNumber(app, "--elasticsearch-breaker-failures", &options->breaker_failures, 1, 1'000,
+            "Failed requests in a row after which events are answered 5.03 at once");
+  AddNumber<std::int64_t>(app, "--elasticsearch-breaker-probe-ms", &options->breaker_probe_ms, 1,
+                          60'000, "Pause between tries whether the engine is back");
+}
+
 void AddOptions(CLI::App* app, Raw* raw) {
   Config& config = raw->config;
   app->add_option("--coap-listen", raw->coap_listen,
                   "Addresses that take CoAP over UDP, separated by commas; port 0: a free one");
   app->add_option("--http-listen", raw->http_listen,
                   "Address of /health, /livez, /readyz and /metrics");
-  AddChoice(app, "--store", &config.store, {"sqlite"}, "Where events are kept");
+  AddChoice(app, "--store", &config.store, {"sqlite", "elasticsearch"}, "Where events are kept");
   app->add_option("--sqlite-path", config.sqlite_path, "File of the sqlite store");
+  AddElasticsearchAccess(app, raw);
+  AddElasticsearchLimits(app, raw);
   AddLimits(app, &config);
   AddChoice(app, "--log-level", &config.log_level,
             {"trace", "debug", "info", "warn", "error", "off"}, "Least important lines written");
@@ -72,6 +129,9 @@ void AddOptions(CLI::App* app, Raw* raw) {
     if (option->get_name() == "--help" || option->get_name() == "--version") continue;
     option->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
     option->type_name("")->capture_default_str();
+    if (option->get_name().starts_with("--elasticsearch-")) {
+      option->group("With --store elasticsearch");
+    }
   }
 }
 
@@ -93,6 +153,117 @@ std::vector<std::string> WithEnvironment(const CLI::App& app,
   return all;
 }
 
+Error Bad(const std::string& field, const std::string& value, const std::string& what) {
+  return {ErrorCode::kConfig, field + ": '" + value + "' " + what};
+}
+
+// Never shows a text that may hold a password.
+Result<std::vector<std::string>> ParseUrls(const std::string& field, const std::string& list) {
+  static const std::regex kUrl(
+      R"(https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:([0-9]{1,5}))?(/[A-Za-z0-9._~/-]*)?)");
+  std::vector<std::string> urls;
+  std::stringstream stream(list);
+  for (std::string url; std::getline(stream, url, ',');) {
+    if (url.find('@') != std::string::npos) {
+      return Error{ErrorCode::kConfig, field +
+                                           ": a URL holds a user; give it by --elasticsearch-user "
+                                           "and --elasticsearch-password-file"};
+    }
+    std::smatch parts;
+    if (!std::regex_match(url, parts, kUrl)) {
+      return Bad(field, url, "is not http://host:port or https://host:port, or with a /prefix");
+    }
+    if (parts[3].matched && (std::stoi(parts[3]) < 1 || std::stoi(parts[3]) > 65'535)) {
+      return Bad(field, url, "has no port from 1 to 65535");
+    }
+    while (url.back() == '/') url.pop_back();
+    urls.push_back(url);
+  }
+  if (urls.empty()) return Bad(field, list, "has no URL");
+  return urls;
+}
+
+// The secrets' variables are no options: neither a flag nor a file that is shown may hold them.
+void TakeSecrets(const Environment& environment, HttpClientOptions* http) {
+  const auto take = [&](const char* name, std::string* value) {
+    if (const char* secret = environment(name)) *value = secret;
+  };
+  take("COLLECTOR_ELASTICSEARCH_PASSWORD", &http->password);
+  take("COLLECTOR_ELASTICSEARCH_API_KEY", &http->api_key);
+  take("COLLECTOR_ELASTICSEARCH_BEARER", &http->bearer);
+}
+
+// At most one kind of credentials, each of them whole and given once.
+Status CheckCredentials(const HttpClientOptions& http) {
+  struct Secret {
+    std::string variable, value, option, file;
+  };
+  const std::array<Secret, 3> secrets = {{
+      {"COLLECTOR_ELASTICSEARCH_PASSWORD", http.password, "--elasticsearch-password-file",
+       http.password_file},
+      {"COLLECTOR_ELASTICSEARCH_API_KEY", http.api_key, "--elasticsearch-api-key-file",
+       http.api_key_file},
+      {"COLLECTOR_ELASTICSEARCH_BEARER", http.bearer, "--elasticsearch-bearer-file",
+       http.bearer_file},
+  }};
+  std::string given;  // the option or variable with the credentials seen so far
+  for (const auto& [variable, value, option, file] : secrets) {
+    if (!value.empty() && !file.empty()) {
+      return Bad(option, file, "and " + variable + " exclude each other");
+    }
+    if (value.empty() && file.empty()) continue;
+    const std::string name = file.empty() ? variable : option + " '" + file + "'";
+    if (!given.empty()) {
+      return Error{ErrorCode::kConfig, name + " and " + given + " exclude each other"};
+    }
+    given = name;
+  }
+  const bool password = !http.password.empty() || !http.password_file.empty();
+  if (password && http.user.empty()) {
+    return Error{ErrorCode::kConfig, given + " needs --elasticsearch-user"};
+  }
+  if (!password && !http.user.empty()) {
+    return Bad("--elasticsearch-user", http.user,
+               "needs --elasticsearch-password-file or COLLECTOR_ELASTICSEARCH_PASSWORD");
+  }
+  if (!http.certificate_file.empty() && http.key_file.empty()) {
+    return Bad("--elasticsearch-certificate-file", http.certificate_file,
+               "needs --elasticsearch-key-file");
+  }
+  if (http.certificate_file.empty() && !http.key_file.empty()) {
+    return Bad("--elasticsearch-key-file", http.key_file, "needs --elasticsearch-certificate-file");
+  }
+  return Ok{};
+}
+
+Result<ElasticsearchOptions> FinishElasticsearch(const Raw& raw) {
+  ElasticsearchOptions options = raw.config.elasticsearch;
+  auto urls = ParseUrls("--elasticsearch-url", raw.elasticsearch_url);
+  if (!urls.ok()) return urls.error();
+  options.urls = std::move(urls).value();
+  static const std::regex kStream("[a-z0-9][a-z0-9._-]{0,200}");  // needs no escape in a URL
+  if (!std::regex_match(options.stream, kStream)) {
+    return Bad("--elasticsearch-stream", options.stream,
+               "is not a name of small letters, digits, '.', '_' and '-'");
+  }
+  options.flavor = raw.elasticsearch_flavor == "elasticsearch" ? Flavor::kElasticsearch
+                   : raw.elasticsearch_flavor == "opensearch"  ? Flavor::kOpenSearch
+                                                               : Flavor::kAuto;
+  options.http.verification = raw.elasticsearch_verification == "none" ? TlsVerification::kNone
+                              : raw.elasticsearch_verification == "certificate"
+                                  ? TlsVerification::kCertificate
+                                  : TlsVerification::kFull;
+  options.http.compress = raw.elasticsearch_compress == "true";
+  if (options.retry_ms_min > options.retry_ms_max) {
+    return Bad(
+        "--elasticsearch-retry-ms-min", std::to_string(options.retry_ms_min),
+        "is more than --elasticsearch-retry-ms-max '" + std::to_string(options.retry_ms_max) + "'");
+  }
+  options.batch_events_max = raw.config.batch_events_max;
+  if (Status checked = CheckCredentials(options.http); !checked.ok()) return checked.error();
+  return options;
+}
+
 Result<Config> Finish(const Raw& raw) {
   Config config = raw.config;
   std::stringstream list(raw.coap_listen);
@@ -111,6 +282,9 @@ Result<Config> Finish(const Raw& raw) {
   config.http_listen = http.value();
   config.log_format = raw.log_format == "json" ? LogFormat::kJson : LogFormat::kText;
   if (config.sqlite_path.empty()) return Error{ErrorCode::kConfig, "--sqlite-path: '' is no file"};
+  auto elasticsearch = FinishElasticsearch(raw);
+  if (!elasticsearch.ok()) return elasticsearch.error();
+  config.elasticsearch = std::move(elasticsearch).value();
   return config;
 }
 
@@ -134,6 +308,7 @@ std::string FileError(const CLI::App& app, const std::string& what) {
 Result<Invocation> ParseConfig(const std::vector<std::string>& arguments,
                                const Environment& environment) {
   Raw raw;
+  TakeSecrets(environment, &raw.config.elasticsearch.http);
   CLI::App app(
       "Takes IoT events over CoAP and answers 2.01 when each is durably stored.\n\n"
       "  collector --sqlite-path /var/lib/coap-collector/events.db\n"
@@ -150,6 +325,7 @@ Result<Invocation> ParseConfig(const std::vector<std::string>& arguments,
   app.footer(
       "Each option is also an environment variable (--sqlite-path: COLLECTOR_SQLITE_PATH) and a\n"
       "key of the file (sqlite-path = \"...\"); flag > environment > file > default.\n"
+      "Secrets come from files or from COLLECTOR_ELASTICSEARCH_PASSWORD, _API_KEY or _BEARER.\n"
       "Exit status: 0 drained after SIGTERM or SIGINT, 69 the store or an address cannot be used,\n"
       "78 bad configuration.");
 

@@ -10,6 +10,7 @@
 #include "collector/base/log.h"
 #include "collector/base/result.h"
 #include "collector/base/socket_address.h"
+#include "collector/store/elasticsearch/elasticsearch_options.h"
 
 namespace collector {
 
@@ -18,6 +19,7 @@ struct Config {
   SocketAddress http_listen;
   std::string store = "sqlite";
   std::string sqlite_path = "events.db";
+  ElasticsearchOptions elasticsearch;
 
   std::size_t pending_events_max = 16'384;
   std::size_t pending_bytes_max = 16'777'216;

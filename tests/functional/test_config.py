@@ -38,7 +38,9 @@ def test_every_option_has_an_environment_variable():
     options = set(re.findall(r"--([a-z-]+)", configure("--help").stdout))
     with_value = set(printed())
     assert with_value < options
-    for option in with_value - {"sqlite-path"}:
+    any_text = {option for option in with_value if option.endswith(("-path", "-file"))}
+    assert "sqlite-path" in any_text
+    for option in with_value - any_text:
         variable = f"COLLECTOR_{option.upper().replace('-', '_')}"
         done = configure("--check-config", env={variable: "@"})
         assert done.returncode == 78, option
@@ -95,6 +97,16 @@ def test_options_that_only_print(option, shows, tmp_path):
     ("--log-level", "loud"),
     ("--log-format", "xml"),
     ("--log-requests-per-second-max", "-5"),
+    ("--elasticsearch-url", "localhost:9200"),
+    ("--elasticsearch-url", "http://a:9200,https://b:x"),
+    ("--elasticsearch-stream", "Metrics"),
+    ("--elasticsearch-flavor", "solr"),
+    ("--elasticsearch-verification", "maybe"),
+    ("--elasticsearch-compress", "perhaps"),
+    ("--elasticsearch-event-deadline-ms", "0"),
+    ("--elasticsearch-user", "alone"),
+    ("--elasticsearch-password-file", "without-user"),
+    ("--elasticsearch-key-file", "without-certificate"),
 ])
 def test_bad_value(flag, value, tmp_path):
     done = configure(flag, value, cwd=tmp_path)
@@ -122,6 +134,30 @@ def test_bad_file(content, shows, tmp_path):
     assert done.returncode == 78
     assert done.stderr.count("\n") == 1
     assert shows in done.stderr
+
+
+def test_secrets_are_neither_printed_nor_options(tmp_path):
+    secrets = {f"COLLECTOR_ELASTICSEARCH_{name}": "s3cret" for name in
+               ("PASSWORD", "API_KEY", "BEARER")}
+    for variable, value in secrets.items():
+        user = ["--elasticsearch-user", "u"] if "PASSWORD" in variable else []
+        done = configure("--print-config", *user, env={variable: value})
+        assert done.returncode == 0
+        assert value not in done.stdout
+        option = variable.removeprefix("COLLECTOR_").lower().replace("_", "-")
+        assert configure("--check-config", f"--{option}", value).returncode == 78
+        file = tmp_path / "collector.toml"
+        file.write_text(f'{option} = "{value}"\n')
+        done = configure("--check-config", "--config", file)
+        assert done.returncode == 78
+        assert option in done.stderr
+        assert value not in done.stderr
+    done = configure("--check-config", env=secrets)
+    assert done.returncode == 78
+    assert "s3cret" not in done.stderr
+    done = configure("--check-config", "--elasticsearch-url", "https://u:s3cret@host")
+    assert done.returncode == 78
+    assert "s3cret" not in done.stderr
 
 
 @pytest.mark.parametrize("arguments", [["--no-such-option"], ["stray"], ["--coap-listen"]])

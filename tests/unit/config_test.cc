@@ -98,6 +98,96 @@ TEST_CASE("what is wrong is named, with its value, in one line") {
                  Catch::Matchers::ContainsSubstring(file.path()));
 }
 
+TEST_CASE("options of elasticsearch") {
+  const auto parsed =
+      Parse({"--store", "elasticsearch", "--elasticsearch-url",
+             "https://a.example:9243/es/,http://[::1]:9200,http://b/", "--elasticsearch-flavor",
+             "opensearch", "--elasticsearch-user", "writer", "--elasticsearch-verification",
+             "certificate", "--elasticsearch-compress", "false", "--batch-events-max", "9"},
+            {{"COLLECTOR_ELASTICSEARCH_PASSWORD", "secret"},
+             {"COLLECTOR_ELASTICSEARCH_API_KEY", ""},
+             {"COLLECTOR_ELASTICSEARCH_REQUESTS_IN_FLIGHT_MAX", "4"}});
+  REQUIRE(parsed.ok());
+  const ElasticsearchOptions& options = parsed.value().config.elasticsearch;
+  CHECK(parsed.value().config.store == "elasticsearch");
+  CHECK(options.urls ==
+        std::vector<std::string>{"https://a.example:9243/es", "http://[::1]:9200", "http://b"});
+  CHECK(options.flavor == Flavor::kOpenSearch);
+  CHECK(options.http.user == "writer");
+  CHECK(options.http.password == "secret");
+  CHECK(options.http.api_key.empty());
+  CHECK(options.http.verification == TlsVerification::kCertificate);
+  CHECK_FALSE(options.http.compress);
+  CHECK(options.batch_events_max == 9);
+  CHECK(options.requests_in_flight_max == 4);
+}
+
+TEST_CASE("what is wrong with an engine's address or stream is named") {
+  const auto url = [](const std::string& text) {
+    return ErrorOf(Parse({"--elasticsearch-url", text}));
+  };
+  for (const char* bad :
+       {"localhost:9200", "ftp://host", "http://", "http://host:0", "http://host:99999",
+        "http://host/?q=1", "http://host/#f", "http://ho st", "http://a,,http://b", ""}) {
+    INFO(bad);
+    CHECK_THAT(url(bad), Catch::Matchers::StartsWith("--elasticsearch-url: '"));
+  }
+  const std::string user = url("http://name:hush@host:9200");
+  CHECK_THAT(user, Catch::Matchers::ContainsSubstring("--elasticsearch-user"));
+  CHECK_THAT(user, !Catch::Matchers::ContainsSubstring("hush"));
+  for (const char* bad : {"", "Upper", "a/b", ".hidden", "_all", "a b", "-x", "a,b", "a*"}) {
+    INFO(bad);
+    CHECK_THAT(ErrorOf(Parse({"--elasticsearch-stream", bad})),
+               Catch::Matchers::StartsWith("--elasticsearch-stream: '" + std::string(bad) + "'"));
+  }
+}
+
+TEST_CASE("credentials that contradict each other or are not whole") {
+  using Arguments = std::vector<std::string>;
+  using Variables = std::map<std::string, std::string>;
+  const std::string user = "--elasticsearch-user", password = "--elasticsearch-password-file",
+                    key = "--elasticsearch-api-key-file", bearer = "--elasticsearch-bearer-file";
+  struct Case {
+    Arguments arguments;
+    Variables environment;
+    std::string shows, shows_too;
+  };
+  const std::vector<Case> cases = {
+      {{user, "u"}, {}, "--elasticsearch-user: 'u'", password},
+      {{password, "p"}, {}, password + " 'p'", user},
+      {{}, {{"COLLECTOR_ELASTICSEARCH_PASSWORD", "s3c"}}, "COLLECTOR_ELASTICSEARCH_PASSWORD", user},
+      {{user, "u", password, "p", key, "k"}, {}, key + " 'k'", password + " 'p'"},
+      {{key, "k", bearer, "b"}, {}, key + " 'k'", bearer + " 'b'"},
+      {{key, "k"}, {{"COLLECTOR_ELASTICSEARCH_BEARER", "s3c"}}, key, "_BEARER"},
+      {{key, "k"}, {{"COLLECTOR_ELASTICSEARCH_API_KEY", "s3c"}}, key + ": 'k'", "_API_KEY"},
+      {{"--elasticsearch-certificate-file", "c"}, {}, "'c'", "--elasticsearch-key-file"},
+      {{"--elasticsearch-key-file", "k"}, {}, "'k'", "--elasticsearch-certificate-file"},
+      {{"--elasticsearch-retry-ms-min", "500", "--elasticsearch-retry-ms-max", "400"},
+       {},
+       "--elasticsearch-retry-ms-min: '500'",
+       "'400'"},
+  };
+  for (const Case& one : cases) {
+    INFO(one.shows);
+    const std::string error = ErrorOf(Parse(one.arguments, one.environment));
+    CHECK_THAT(error, Catch::Matchers::ContainsSubstring(one.shows));
+    CHECK_THAT(error, Catch::Matchers::ContainsSubstring(one.shows_too));
+    CHECK_THAT(error, !Catch::Matchers::ContainsSubstring("s3c"));
+  }
+}
+
+TEST_CASE("secrets come from the environment only and are not printed") {
+  const auto printed = Parse({"--elasticsearch-user", "u", "--print-config"},
+                             {{"COLLECTOR_ELASTICSEARCH_PASSWORD", "s3c"}});
+  REQUIRE(printed.ok());
+  CHECK_THAT(*printed.value().print, !Catch::Matchers::ContainsSubstring("s3c"));
+  CHECK_THAT(ErrorOf(Parse({"--elasticsearch-password", "x"})),
+             Catch::Matchers::ContainsSubstring("--elasticsearch-password"));
+  const ConfigFile file("elasticsearch-password = \"x\"\n");
+  CHECK_THAT(ErrorOf(Parse({"--config", file.path()})),
+             Catch::Matchers::ContainsSubstring("elasticsearch-password"));
+}
+
 TEST_CASE("the printed configuration reads back as the same") {
   const auto printed = Parse({"--batch-events-max", "9", "--log-format", "json", "--print-config"});
   REQUIRE(printed.ok());
