@@ -15,6 +15,7 @@ enum class ErrorCode {
   kInvalid,      // the input is wrong; the same input will fail again
   kConfig,       // the configuration is wrong: exit status 78
   kUnavailable,  // a thing outside this process refuses or is away: exit status 69
+  kForbidden,    // one that answers does not let us: exit status 77
   kIo,           // the operating system refused
 };
 
