@@ -34,6 +34,7 @@ class Poller {
   struct Ready {
     bool readable = false;  // also at its end and on its error
     bool writable = false;
+    bool operator==(const Ready&) const = default;
   };
   using OnReady = std::function<void(Ready ready)>;
   using OnReadable = std::function<void()>;

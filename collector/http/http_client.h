@@ -10,9 +10,9 @@ namespace collector {
 
 struct HttpRequest {
   std::string method = "GET";
-  std::string url;           // absolute, without credentials: those are the client's own
-  std::string content_type;  // empty: no body
-  std::string body;
+  std::string url = {};           // absolute, without credentials: those are the client's own
+  std::string content_type = {};  // empty: no body
+  std::string body = {};
   std::int64_t timeout_ms = 30'000;  // from start to the response's last byte
 };
 

@@ -41,9 +41,10 @@ LIBRARIES = {
     "httplib.h": {"collector/http/"},
     "prometheus/": {"collector/http/"},
     "CLI/": {"collector/config", "client/cli"},
-    "openssl/": {"event/"},
+    "openssl/": {"collector/http/credentials", "collector/http/tls_files", "event/"},
     "simdjson.h": {"event/"},
     "spdlog/": {"collector/"},
+    "zlib.h": {"collector/http/gzip"},
 }
 EVENT_LIBRARIES = ("nlohmann/", "openssl/", "simdjson.h")
 
