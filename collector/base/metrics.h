@@ -79,6 +79,21 @@ struct Metrics {
     Counter events_committed;
     DurationHistogram commit_time;
   } store;
+  struct {  // loop thread
+    Counter requests_ok;
+    Counter requests_partial;  // answered, with items that were not taken
+    Counter requests_failed;
+    Counter requests_denied;  // 401, 403: for the operator
+    DurationHistogram request_time;
+    Counter requests_in_flight;  // gauge
+    Counter items_stored;
+    Counter items_duplicate;
+    Counter items_refused;
+    Counter items_not_now;
+    Counter items_in_failure_store;  // stored, but in the stream's failure store
+    Counter events_retried;
+    Counter breaker_open;  // gauge, 0 or 1
+  } elasticsearch;
 };
 
 }  // namespace collector

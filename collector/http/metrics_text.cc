@@ -117,6 +117,32 @@ void AddCoap(const Metrics& metrics, Families* out) {
   out->Histogram("response_seconds", "Time from a request to its answer.", coap.answer_time);
 }
 
+void AddElasticsearch(const Metrics& metrics, Families* out) {
+  const auto& store = metrics.elasticsearch;
+  out->Begin("elasticsearch_requests_total", "Bulk requests, by result.",
+             prometheus::MetricType::Counter);
+  out->AddCounter(store.requests_ok.Get(), {{"result", "ok"}});
+  out->AddCounter(store.requests_partial.Get(), {{"result", "partial"}});
+  out->AddCounter(store.requests_failed.Get(), {{"result", "failed"}});
+  out->AddCounter(store.requests_denied.Get(), {{"result", "denied"}});
+  out->Gauge("elasticsearch_requests_in_flight", "Bulk requests under way.",
+             store.requests_in_flight.Get());
+  out->Histogram("elasticsearch_request_seconds", "Duration of a bulk request.",
+                 store.request_time);
+  out->Begin("elasticsearch_items_total", "Items of answered bulk requests, by outcome.",
+             prometheus::MetricType::Counter);
+  out->AddCounter(store.items_stored.Get(), {{"outcome", "stored"}});
+  out->AddCounter(store.items_duplicate.Get(), {{"outcome", "duplicate"}});
+  out->AddCounter(store.items_refused.Get(), {{"outcome", "refused"}});
+  out->AddCounter(store.items_not_now.Get(), {{"outcome", "not_now"}});
+  out->Count("elasticsearch_failure_store_items_total",
+             "Items stored, but in the stream's failure store.", store.items_in_failure_store);
+  out->Count("elasticsearch_events_retried_total", "Events put back to be sent again.",
+             store.events_retried);
+  out->Gauge("elasticsearch_breaker_open", "1 while events are answered 5.03 at once.",
+             store.breaker_open.Get());
+}
+
 }  // namespace
 
 std::string MetricsText(const Metrics& metrics) {
@@ -135,6 +161,7 @@ std::string MetricsText(const Metrics& metrics) {
   out.Count("store_events_committed_total", "Events in successful commits.",
             metrics.store.events_committed);
   out.Histogram("store_commit_seconds", "Duration of a commit.", metrics.store.commit_time);
+  AddElasticsearch(metrics, &out);
   out.Gauge("resident_bytes", "Resident memory of this process.", ResidentBytes());
   out.Begin("build_info", "1, labelled with the version.", prometheus::MetricType::Gauge);
   out.AddGauge(1, {{"version", COLLECTOR_VERSION}});

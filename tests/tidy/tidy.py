@@ -42,7 +42,7 @@ LIBRARIES = {
     "prometheus/": {"collector/http/"},
     "CLI/": {"collector/config", "client/cli"},
     "openssl/": {"collector/http/credentials", "collector/http/tls_files", "event/"},
-    "simdjson.h": {"event/"},
+    "simdjson.h": {"event/", "collector/store/elasticsearch/"},
     "spdlog/": {"collector/"},
     "zlib.h": {"collector/http/gzip"},
 }
