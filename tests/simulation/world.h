@@ -7,6 +7,7 @@
 #include <functional>
 #include <map>
 #include <random>
+#include <utility>
 
 namespace collector {
 
@@ -36,9 +37,11 @@ class World {
   // False when nothing is left to happen.
   bool Step() {
     if (future_.empty()) return false;
-    auto next = future_.extract(future_.begin());
-    now_ms_ = next.key();
-    next.mapped()();
+    const auto next = future_.begin();
+    now_ms_ = next->first;
+    const std::function<void()> happens = std::move(next->second);
+    future_.erase(next);
+    happens();
     return true;
   }
 
