@@ -8,6 +8,7 @@
 #include <csignal>
 
 #include "collector/handlers/health.h"
+#include "collector/handlers/well_known_core.h"
 #include "collector/middleware/content_format.h"
 #include "collector/middleware/critical_options.h"
 #include "collector/middleware/default_headers.h"
@@ -19,6 +20,7 @@ namespace {
 
 constexpr int kTurnMsMax = 1'000;                    // the loop goes round at least this often
 constexpr std::size_t kDatagramOverheadBytes = 512;  // header, token and options beside a payload
+constexpr std::size_t kBlockBytesMax = 1'024;        // of a body, whatever a whole payload may have
 // Exchanges kept beyond the events' limit, so that /health answers when that is reached.
 constexpr std::size_t kExchangesForOthers = 64;
 
@@ -65,21 +67,29 @@ Status App::Build() {
   store_ = std::move(store).value();
   state_.store_name = store_->name();
 
+  // A body in blocks may be at least as large as one that needs none.
+  const std::size_t body_bytes_max = std::max(config_.payload_bytes_max, config_.body_bytes_max);
   events_ = std::make_unique<EventsHandler>(
-      EventsOptions{.pending_events_max = config_.pending_events_max,
-                    .pending_bytes_max = config_.pending_bytes_max,
-                    .payload_bytes_max = config_.payload_bytes_max},
+      EventsOptions{
+          .pending_events_max = config_.pending_events_max,
+          .pending_bytes_max = config_.pending_bytes_max,
+          .payload_bytes_max = std::max(config_.payload_bytes_max, config_.body_bytes_max)},
       store_.get(), &metrics_);
+  bodies_ = std::make_unique<BodyAssembly>(
+      BodyAssemblyOptions{.body_bytes_max = body_bytes_max, .bodies_max = config_.bodies_max},
+      &metrics_);
   access_log_ = std::make_unique<AccessLog>(log_, &metrics_, config_.log_requests_per_second_max);
 
   EndpointOptions endpoint_options;
   endpoint_options.listen = config_.coap_listen;
   endpoint_options.socket = {
-      .datagram_bytes_max = config_.payload_bytes_max + kDatagramOverheadBytes,
+      .datagram_bytes_max =
+          std::max(config_.payload_bytes_max, kBlockBytesMax) + kDatagramOverheadBytes,
       .receive_buffer_bytes = static_cast<int>(config_.receive_buffer_bytes)};
   endpoint_options.message_layer = {
       .exchanges_pending_max = config_.pending_events_max + kExchangesForOthers,
       .exchanges_remembered_max = config_.dedup_entries_max,
+      .payload_bytes_max = config_.payload_bytes_max,
       .seed = RandomSeed()};
   auto endpoint = CoapEndpoint::Create(endpoint_options, BuildChain(), poller_.get(), &metrics_);
   if (!endpoint.ok()) return endpoint.error();
@@ -94,10 +104,9 @@ Status App::Build() {
 Handler App::BuildChain() {
   return Chain(
       {access_log_->Wrap(), CheckCriticalOptions(), CheckContentFormat(), DefaultHeaders()},
-      Router({{Code::kPost, "/events",
-               [this](const Request& request, Reply reply) {
+      Router({{Code::kPost, "/events", bodies_->Wrap([this](const Request& request, Reply reply) {
                  events_->Post(request, std::move(reply));
-               }},
+               })},
               {Code::kGet, "/health", HealthHandler(&state_)},
               {Code::kGet, "/.well-known/core", WellKnownCoreHandler()}}));
 }

@@ -14,6 +14,7 @@
 #include "collector/handlers/events.h"
 #include "collector/http/admin_server.h"
 #include "collector/middleware/access_log.h"
+#include "collector/middleware/body_assembly.h"
 #include "collector/store/store.h"
 
 namespace collector {
@@ -54,6 +55,7 @@ class App {
   std::unique_ptr<Poller> poller_;
   std::unique_ptr<Store> store_;
   std::unique_ptr<EventsHandler> events_;
+  std::unique_ptr<BodyAssembly> bodies_;
   std::unique_ptr<AccessLog> access_log_;
   std::unique_ptr<CoapEndpoint> endpoint_;
   std::unique_ptr<AdminServer> admin_;

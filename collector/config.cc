@@ -50,7 +50,11 @@ void AddLimits(CLI::App* app, Config* config) {
   AddNumber<std::size_t>(app, "--batch-events-max", &config->batch_events_max, 1, 100'000,
                          "Events in one commit, or in one _bulk request");
   AddNumber<std::size_t>(app, "--payload-bytes-max", &config->payload_bytes_max, 128, 60'000,
-                         "Largest payload of one request; beyond it 4.13");
+                         "Largest payload of one message; beyond it 4.13");
+  AddNumber<std::size_t>(app, "--body-bytes-max", &config->body_bytes_max, 128, 1 << 20,
+                         "Largest body sent in blocks; beyond it 4.13");
+  AddNumber<std::size_t>(app, "--bodies-max", &config->bodies_max, 1, 4'096,
+                         "Bodies in blocks that may be under way; beyond it 5.03");
   AddNumber<std::size_t>(app, "--dedup-entries-max", &config->dedup_entries_max, 16, 1 << 28,
                          "Exchanges remembered for 247 s, 32 bytes each; oldest out first");
   AddNumber<std::size_t>(app, "--receive-buffer-bytes", &config->receive_buffer_bytes, 65'536,

@@ -25,6 +25,8 @@ struct Config {
   std::size_t pending_bytes_max = 16'777'216;
   std::size_t batch_events_max = 8'192;
   std::size_t payload_bytes_max = 4'096;
+  std::size_t body_bytes_max = 65'536;
+  std::size_t bodies_max = 64;
   std::size_t dedup_entries_max = 524'288;
   std::size_t receive_buffer_bytes = 8'388'608;
   int drain_timeout_seconds = 20;

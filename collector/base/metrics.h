@@ -65,6 +65,12 @@ struct Metrics {
     std::array<Counter, 256> answers_by_code;
     DurationHistogram answer_time;
   } coap;
+  struct {               // loop thread: bodies that come in blocks
+    Counter assembling;  // gauge
+    Counter completed;
+    Counter abandoned;  // their next block did not come, or they were begun anew
+    Counter refused;    // too many at once
+  } bodies;
   struct {  // loop thread
     Counter stored;
     Counter duplicate;

@@ -11,21 +11,57 @@ namespace {
 constexpr std::size_t kPduBytesMax = 65536;  // as a UDP datagram; libcoap allocates as needed
 constexpr std::uint8_t kPayloadMarker = 0xff;
 
-void AppendSegment(const coap_opt_t* option, std::string* path) {
-  path->push_back('/');
-  const auto* text = reinterpret_cast<const char*>(coap_opt_value(option));
-  for (const char c : std::string_view(text, coap_opt_length(option))) {
-    if (c == '/') {
-      path->append("%2F");  // a slash inside a segment is not a separator
+std::string_view ValueOf(const coap_opt_t* option) {
+  return {reinterpret_cast<const char*>(coap_opt_value(option)), coap_opt_length(option)};
+}
+
+// Appends an option's text; a separator inside it is escaped, because it separates nothing.
+void AppendText(const coap_opt_t* option, char separator, std::string_view escaped,
+                std::string* text) {
+  for (const char c : ValueOf(option)) {
+    if (c == separator) {
+      text->append(escaped);
     } else {
-      path->push_back(c);
+      text->push_back(c);
     }
   }
 }
 
+std::uint32_t ReadUint(const coap_opt_t* option) {
+  return coap_decode_var_bytes(coap_opt_value(option), coap_opt_length(option));
+}
+
 std::uint16_t ReadUint16(const coap_opt_t* option) {
-  return static_cast<std::uint16_t>(
-      coap_decode_var_bytes(coap_opt_value(option), coap_opt_length(option)));
+  return static_cast<std::uint16_t>(ReadUint(option));
+}
+
+constexpr std::uint8_t kSizeExponentReserved = 7;
+
+Block ReadBlock(const coap_opt_t* option) {
+  const std::uint32_t value = ReadUint(option);
+  return {.number = value >> 4,
+          .more = (value & 8) != 0,
+          .size_exponent = static_cast<std::uint8_t>(value & 7)};
+}
+
+std::uint32_t ValueOf(const Block& block) {
+  return block.number << 4 | (block.more ? 8U : 0U) | block.size_exponent;
+}
+
+// Critical options that may be given once: once more, it is one that is not understood (RFC 7252
+// section 5.4.5).
+bool OnlyOnce(std::uint16_t number) {
+  switch (number) {
+    case COAP_OPTION_URI_HOST:
+    case COAP_OPTION_URI_PORT:
+    case COAP_OPTION_ACCEPT:
+    case COAP_OPTION_BLOCK1:
+    case COAP_OPTION_BLOCK2:
+    case COAP_OPTION_IF_NONE_MATCH:
+      return true;
+    default:
+      return false;
+  }
 }
 
 // Appends options in ascending order by libcoap's encoder.
@@ -66,6 +102,7 @@ MessageParser::MessageParser()
 MessageParser::~MessageParser() = default;
 
 bool MessageParser::Parse(Bytes datagram, Message* message) {
+  *message = Message();
   // coap_pdu_parse reads the fixed header before it looks at the length.
   if (datagram.size() < 4) return false;
   if (coap_pdu_parse(COAP_PROTO_UDP, datagram.data(), datagram.size(), pdu_.get()) == 0) {
@@ -89,45 +126,85 @@ bool MessageParser::Parse(Bytes datagram, Message* message) {
 }
 
 void MessageParser::ReadOptions(Message* message) {
-  message->content_format.reset();
-  message->accept.reset();
-  message->critical_unknown = 0;
-  message->proxy = false;
   path_.clear();
+  query_.clear();
+  request_tag_.clear();
   coap_opt_iterator_t iterator;
   if (message->code != 0 && coap_option_iterator_init(pdu_.get(), &iterator, COAP_OPT_ALL)) {
+    std::uint16_t last = 0;
     while (const coap_opt_t* option = coap_option_next(&iterator)) {
-      switch (iterator.number) {
-        case COAP_OPTION_URI_PATH:
-          AppendSegment(option, &path_);
-          break;
-        case COAP_OPTION_CONTENT_FORMAT:
-          if (!message->content_format) message->content_format = ReadUint16(option);
-          break;
-        case COAP_OPTION_ACCEPT:
-          if (!message->accept) message->accept = ReadUint16(option);
-          break;
-        case COAP_OPTION_URI_HOST:
-        case COAP_OPTION_URI_PORT:
-        case COAP_OPTION_URI_QUERY:
-          break;
-        case COAP_OPTION_PROXY_URI:
-        case COAP_OPTION_PROXY_SCHEME:
-          message->proxy = true;
-          break;
-        default:
-          // Odd numbers are critical (RFC 7252 section 5.4.6).
-          if ((iterator.number & 1) != 0 && message->critical_unknown == 0) {
-            message->critical_unknown = iterator.number;
-          }
+      const std::uint16_t number = iterator.number;
+      const bool again = number == last && OnlyOnce(number);
+      last = number;
+      if (again || !ReadOption(number, option, message)) {
+        // Odd numbers are critical (RFC 7252 section 5.4.6).
+        if ((number & 1) != 0 && message->critical_unknown == 0) {
+          message->critical_unknown = number;
+        }
       }
     }
   }
   if (path_.empty()) path_.push_back('/');
   message->path = path_;
+  message->query = query_;
+  message->request_tag = request_tag_;
 }
 
-Bytes EncodeAnswer(const AnswerHeader& header, const Response& response,
+// False if the option is not understood.
+bool MessageParser::ReadOption(std::uint16_t number, const coap_opt_t* option, Message* message) {
+  switch (number) {
+    case COAP_OPTION_URI_PATH:
+      path_.push_back('/');
+      AppendText(option, '/', "%2F", &path_);
+      return true;
+    case COAP_OPTION_CONTENT_FORMAT:
+      if (!message->content_format) message->content_format = ReadUint16(option);
+      return true;
+    case COAP_OPTION_ACCEPT:
+      message->accept = ReadUint16(option);
+      return true;
+    case COAP_OPTION_URI_QUERY:
+      if (!query_.empty()) query_.push_back('&');
+      AppendText(option, '&', "%26", &query_);
+      return true;
+    case COAP_OPTION_URI_HOST:
+    case COAP_OPTION_URI_PORT:
+      return true;
+    case COAP_OPTION_BLOCK1:
+      message->block1 = ReadBlock(option);
+      message->block_malformed |= message->block1->size_exponent == kSizeExponentReserved;
+      return true;
+    case COAP_OPTION_BLOCK2:
+      message->block2 = ReadBlock(option);
+      message->block_malformed |= message->block2->size_exponent == kSizeExponentReserved;
+      return true;
+    case COAP_OPTION_SIZE1:
+      message->size1 = ReadUint(option);
+      return true;
+    case COAP_OPTION_SIZE2:
+      message->size2_wanted = true;
+      return true;
+    case COAP_OPTION_RTAG:
+      request_tag_.push_back(static_cast<char>(coap_opt_length(option)));
+      request_tag_.append(ValueOf(option));
+      return true;
+    case COAP_OPTION_NORESPONSE:
+      message->no_response = static_cast<std::uint8_t>(ReadUint(option));
+      return true;
+    case COAP_OPTION_IF_MATCH:
+    case COAP_OPTION_IF_NONE_MATCH:
+      message->conditional = true;
+      return true;
+    case COAP_OPTION_PROXY_URI:
+    case COAP_OPTION_PROXY_SCHEME:
+      message->proxy = true;
+      return true;
+    default:
+      return false;
+  }
+}
+
+Bytes EncodeAnswer(const AnswerHeader& header, const Response& response, const BlockOptions& blocks,
                    std::span<std::uint8_t, kAnswerBytesMax> buffer) {
   // The fixed header of RFC 7252 section 3; libcoap's writer of it is not public.
   buffer[0] =
@@ -140,11 +217,15 @@ Bytes EncodeAnswer(const AnswerHeader& header, const Response& response,
   used += header.token.size;
 
   OptionWriter options(buffer.subspan(used));
+  if (blocks.etag) options.AddUint(COAP_OPTION_ETAG, *blocks.etag);
   if (response.content_format) {
     options.AddUint(COAP_OPTION_CONTENT_FORMAT,
                     static_cast<std::uint16_t>(*response.content_format));
   }
   if (response.max_age_seconds) options.AddUint(COAP_OPTION_MAXAGE, *response.max_age_seconds);
+  if (blocks.block2) options.AddUint(COAP_OPTION_BLOCK2, ValueOf(*blocks.block2));
+  if (blocks.block1) options.AddUint(COAP_OPTION_BLOCK1, ValueOf(*blocks.block1));
+  if (blocks.size2) options.AddUint(COAP_OPTION_SIZE2, *blocks.size2);
   if (response.size1_bytes) options.AddUint(COAP_OPTION_SIZE1, *response.size1_bytes);
   used += options.used();
 

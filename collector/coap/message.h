@@ -14,6 +14,7 @@
 #include "collector/middleware/request.h"
 
 struct coap_pdu_t;
+using coap_opt_t = std::uint8_t;  // as libcoap has it
 
 namespace collector {
 
@@ -34,10 +35,19 @@ struct Message {
   std::uint16_t id = 0;
   Token token;
   std::string_view path;
+  std::string_view query;
+  std::string_view request_tag;  // all Request-Tag options, each after its length
   std::optional<std::uint16_t> content_format;
   std::optional<std::uint16_t> accept;
+  std::optional<Block> block1;
+  std::optional<Block> block2;
+  std::optional<std::uint32_t> size1;
   std::uint16_t critical_unknown = 0;  // the first critical option that is not understood
   bool proxy = false;                  // Proxy-Uri or Proxy-Scheme is there
+  bool conditional = false;            // If-Match or If-None-Match is there
+  bool block_malformed = false;        // Block1 or Block2 has the reserved size
+  bool size2_wanted = false;
+  std::uint8_t no_response = 0;  // RFC 7967: bit n - 1 set: no answer of class n is wanted
   std::string_view payload;
 };
 
@@ -53,12 +63,15 @@ class MessageParser {
 
  private:
   void ReadOptions(Message* message);
+  bool ReadOption(std::uint16_t number, const coap_opt_t* option, Message* message);
 
   struct PduFree {
     void operator()(coap_pdu_t* pdu) const;
   };
   std::unique_ptr<coap_pdu_t, PduFree> pdu_;  // reused: a message costs no allocation
   std::string path_;
+  std::string query_;
+  std::string request_tag_;
 };
 
 struct AnswerHeader {
@@ -67,8 +80,16 @@ struct AnswerHeader {
   Token token;
 };
 
+// What block-wise transfer (RFC 7959) adds to an answer.
+struct BlockOptions {
+  std::optional<std::uint32_t> etag;  // which body the block is of
+  std::optional<Block> block2;
+  std::optional<Block> block1;
+  std::optional<std::uint32_t> size2;
+};
+
 // Writes an answer; returns its bytes within `buffer`. A payload that would not fit is cut.
-Bytes EncodeAnswer(const AnswerHeader& header, const Response& response,
+Bytes EncodeAnswer(const AnswerHeader& header, const Response& response, const BlockOptions& blocks,
                    std::span<std::uint8_t, kAnswerBytesMax> buffer);
 
 }  // namespace collector

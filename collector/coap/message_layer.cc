@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "collector/coap/block.h"
+
 namespace collector {
 namespace {
 
@@ -53,6 +55,26 @@ std::uint64_t ExchangeKey(const SocketAddress& peer, const Message& message, std
   return XXH3_64bits_withSeed(bytes.data(), used, seed);
 }
 
+// Which body a block belongs to (RFC 9175 section 3.3): who sends it, to what, under which tags.
+std::uint64_t BodyKey(const SocketAddress& peer, const Message& message, std::uint64_t seed) {
+  XXH3_state_t state;
+  XXH3_64bits_reset_withSeed(&state, PeerKeyOf(peer, seed));
+  XXH3_64bits_update(&state, message.path.data(), message.path.size());
+  XXH3_64bits_update(&state, message.request_tag.data(), message.request_tag.size());
+  return XXH3_64bits_digest(&state);
+}
+
+// No-Response (RFC 7967). A block's 2.31 is always sent: without it there is no next block.
+bool Unwanted(std::uint8_t no_response, Code code) {
+  return code != Code::kContinue && (no_response >> (ClassOf(code) - 1) & 1) != 0;
+}
+
+// An answer tells which block it is about: the one it asks to go on from, or the last one. One that
+// ends a body before its last block tells none.
+void AddBlock1(const std::optional<Block>& block1, Code code, BlockOptions* options) {
+  if (block1 && block1->more == (code == Code::kContinue)) options->block1 = block1;
+}
+
 }  // namespace
 
 MessageLayer::MessageLayer(const MessageLayerOptions& options, Handler handler, DatagramSink* sink,
@@ -63,14 +85,15 @@ MessageLayer::MessageLayer(const MessageLayerOptions& options, Handler handler, 
       seed_(options.seed),
       exchanges_(options.exchanges_remembered_max),
       separate_(options.exchanges_pending_max, options.seed, sink, metrics),
-      pending_max_(options.exchanges_pending_max) {}
+      pending_max_(options.exchanges_pending_max),
+      payload_bytes_max_(options.payload_bytes_max) {}
 
 MessageLayer::~MessageLayer() { CHECK(pending() == 0); }
 
 void MessageLayer::OnDatagram(const AddressPair& addresses, Bytes datagram, bool cut) {
   metrics_->coap.datagrams_received.Add();
-  Message message;
-  if (!parser_.Parse(datagram, &message)) return metrics_->coap.datagrams_malformed.Add();
+  if (!parser_.Parse(datagram, &message_)) return metrics_->coap.datagrams_malformed.Add();
+  const Message& message = message_;
   // Nobody of ours listens to a group: what comes that way is not for us (RFC 7252 section 8.1).
   if (addresses.local.IsMulticast()) return;
   const bool confirmable = message.type == MessageType::kConfirmable;
@@ -107,7 +130,7 @@ void MessageLayer::OnRequest(const AddressPair& addresses, const Message& messag
       static_cast<std::uint32_t>(XXH3_64bits_withSeed(datagram.data(), datagram.size(), seed_));
   Instant arrived = now_;
   if (AnsweredBefore(addresses, message, key, request_hash, &arrived)) return;
-  Process(addresses, message, key, request_hash, arrived, cut);
+  Process(addresses, message, key, request_hash, arrived, datagram, cut);
 }
 
 // True if nothing is left to do. Else *arrived is when this exchange came first.
@@ -129,7 +152,7 @@ bool MessageLayer::AnsweredBefore(const AddressPair& addresses, const Message& m
       metrics_->coap.duplicates_replayed.Add();
       Response response;
       response.code = static_cast<Code>(exchange.code);
-      SendAnswer(addresses, HeaderFor(addresses.remote, message), response);
+      AnswerNow(addresses, message, response);
       return true;
     }
     case ExchangeTable::State::kRepeat:
@@ -142,34 +165,52 @@ bool MessageLayer::AnsweredBefore(const AddressPair& addresses, const Message& m
 }
 
 void MessageLayer::Process(const AddressPair& addresses, const Message& message, std::uint64_t key,
-                           std::uint32_t request_hash, Instant arrived, bool cut) {
+                           std::uint32_t request_hash, Instant arrived, Bytes datagram, bool cut) {
   if (free_.empty() && pending_.size() == pending_max_) {
     Response full = Response::Diagnostic(Code::kServiceUnavailable, "too many requests at once");
     full.max_age_seconds = kRetrySeconds;
     metrics_->coap.answers_by_code[static_cast<std::size_t>(full.code)].Add();
-    return SendAnswer(addresses, HeaderFor(addresses.remote, message), full);
+    return AnswerNow(addresses, message, full);
   }
   const std::uint32_t ticket = Take(addresses, message, key, arrived);
+  pending_[ticket].request_bytes = static_cast<std::uint16_t>(datagram.size());
   Request request;
   request.method = static_cast<Code>(message.code);
   request.path = message.path;
+  request.query = message.query;
   request.content_format = message.content_format;
   request.accept = message.accept;
   request.critical_unknown = message.critical_unknown;
   request.proxy = message.proxy;
+  request.conditional = message.conditional;
+  request.block_malformed = message.block_malformed;
+  request.block1 = message.block1;
+  if (message.block1) request.body = BodyKey(addresses.remote, message, seed_);
+  request.size1 = message.size1;
   request.payload = message.payload;
-  request.payload_cut = cut;
+  request.payload_cut = cut || (!message.block1 && message.payload.size() > payload_bytes_max_);
   request.exchange = key | 1;
   request.arrived = arrived;
   request.peer = &pending_[ticket].addresses.remote;
   handler_(request, Reply(this, ticket));
-  // What was answered at once is idempotent or refused, and needs no memory of it.
   if (pending_[ticket].live) {
-    pending_[ticket].place =
-        exchanges_.Insert(key, request_hash, ticket, now_.monotonic_ns / kNsPerMs);
+    Remember(key, request_hash, ticket);
     if (message.type == MessageType::kConfirmable) Link(ticket);
-    metrics_->coap.exchanges_remembered.Set(exchanges_.size());
+  } else if (message.block1) {
+    // A block is not idempotent: the next one may be here already when this one comes again.
+    Remember(key, request_hash, ticket);
+    exchanges_.Answered(key, ticket, pending_[ticket].place,
+                        {.code = static_cast<std::uint8_t>(pending_[ticket].answered),
+                         .replayable = true,
+                         .arrived_wall_ms = arrived.wall_ns / kNsPerMs});
   }
+  // What else was answered at once is idempotent or refused, and needs no memory of it.
+}
+
+void MessageLayer::Remember(std::uint64_t key, std::uint32_t request_hash, std::uint32_t ticket) {
+  pending_[ticket].place =
+      exchanges_.Insert(key, request_hash, ticket, now_.monotonic_ns / kNsPerMs);
+  metrics_->coap.exchanges_remembered.Set(exchanges_.size());
 }
 
 std::uint32_t MessageLayer::Take(const AddressPair& addresses, const Message& message,
@@ -186,6 +227,10 @@ std::uint32_t MessageLayer::Take(const AddressPair& addresses, const Message& me
   pending.arrived = {now_.monotonic_ns, arrived.wall_ns};
   pending.key = key;
   pending.place = 0;
+  pending.block1 = message.block1;
+  pending.block2 = message.block2;
+  pending.size2_wanted = message.size2_wanted;
+  pending.no_response = message.no_response;
   pending.hook_count = 0;
   pending.live = true;
   pending.linked = false;
@@ -255,23 +300,59 @@ void MessageLayer::Answer(std::uint32_t ticket, Response response) {
   for (std::size_t i = pending.hook_count; i-- > 0;) {
     pending.hooks[i]->OnAnswer(answered, &response);
   }
-  if (pending.linked) Unlink(&pending);
-  if (pending.acknowledged) {
-    SendSeparate(pending, response);
-  } else {
-    SendAnswer(pending.addresses, pending.header, response);
-  }
+  Conclude(pending, &response);
   const bool code_only = response.payload.empty() && !response.content_format &&
                          !response.max_age_seconds && !response.size1_bytes;
+  if (pending.linked) Unlink(&pending);
+  // A block cannot be processed again, whatever its answer says: its body has gone on.
   exchanges_.Answered(pending.key, ticket, pending.place,
                       {.code = static_cast<std::uint8_t>(response.code),
-                       .replayable = code_only,
+                       .replayable = code_only || pending.block1.has_value(),
                        .arrived_wall_ms = pending.arrived.wall_ns / kNsPerMs});
+  pending.answered = response.code;
   pending.live = false;
   free_.push_back(ticket);
 }
 
-void MessageLayer::SendSeparate(const Pending& pending, const Response& response) {
+// The answer takes its way: with the acknowledgement, after it, or none.
+void MessageLayer::Conclude(const Pending& pending, Response* response) {
+  const bool confirmable = pending.header.type == MessageType::kAcknowledgement;
+  if (Unwanted(pending.no_response, response->code)) {
+    if (confirmable && !pending.acknowledged) {
+      SendEmpty(pending.addresses, MessageType::kAcknowledgement, pending.header.id);
+    }
+    return;
+  }
+  BlockOptions blocks;
+  if (!response->payload.empty()) {
+    const bool verified = response->payload.size() > kUnverifiedAnswerBytesMax / 2 &&
+                          separate_.Verified(PeerKeyOf(pending.addresses.remote, seed_));
+    blocks = CutToBlock(pending.block2, pending.size2_wanted,
+                        AnswerBytesMax(verified, pending.request_bytes), response);
+  }
+  AddBlock1(pending.block1, response->code, &blocks);
+  if (pending.acknowledged) {
+    SendSeparate(pending, *response, blocks);
+  } else {
+    SendAnswer(pending.addresses, pending.header, *response, blocks);
+  }
+}
+
+void MessageLayer::AnswerNow(const AddressPair& addresses, const Message& message,
+                             const Response& response) {
+  if (Unwanted(message.no_response, response.code)) {
+    if (message.type == MessageType::kConfirmable) {
+      SendEmpty(addresses, MessageType::kAcknowledgement, message.id);
+    }
+    return;
+  }
+  BlockOptions blocks;
+  AddBlock1(message.block1, response.code, &blocks);
+  SendAnswer(addresses, HeaderFor(addresses.remote, message), response, blocks);
+}
+
+void MessageLayer::SendSeparate(const Pending& pending, const Response& response,
+                                const BlockOptions& blocks) {
   const PeerKey peer = PeerKeyOf(pending.addresses.remote, seed_);
   AnswerHeader header{MessageType::kConfirmable, message_ids_.Next(peer), pending.header.token};
   std::array<std::uint8_t, kAnswerBytesMax> buffer;
@@ -279,21 +360,21 @@ void MessageLayer::SendSeparate(const Pending& pending, const Response& response
     // Better an answer that may be lost than none, and no memory of it.
     header.type = MessageType::kNonConfirmable;
     metrics_->coap.separate_unconfirmed.Add();
-    return sink_->Send(pending.addresses, EncodeAnswer(header, response, buffer));
+    return sink_->Send(pending.addresses, EncodeAnswer(header, response, blocks, buffer));
   }
-  separate_.Send(pending.addresses, peer, header.id, EncodeAnswer(header, response, buffer),
+  separate_.Send(pending.addresses, peer, header.id, EncodeAnswer(header, response, blocks, buffer),
                  now_.monotonic_ns);
 }
 
 void MessageLayer::SendEmpty(const AddressPair& addresses, MessageType type,
                              std::uint16_t message_id) {
-  SendAnswer(addresses, {type, message_id, {}}, {});
+  SendAnswer(addresses, {type, message_id, {}}, {}, {});
 }
 
 void MessageLayer::SendAnswer(const AddressPair& addresses, const AnswerHeader& header,
-                              const Response& response) {
+                              const Response& response, const BlockOptions& blocks) {
   std::array<std::uint8_t, kAnswerBytesMax> buffer;
-  sink_->Send(addresses, EncodeAnswer(header, response, buffer));
+  sink_->Send(addresses, EncodeAnswer(header, response, blocks, buffer));
 }
 
 }  // namespace collector

@@ -19,6 +19,7 @@ namespace collector {
 struct MessageLayerOptions {
   std::size_t exchanges_pending_max = 16'448;  // also of separate answers that are not acknowledged
   std::size_t exchanges_remembered_max = 524'288;
+  std::size_t payload_bytes_max = 4'096;  // of one message; a longer one is handed over as cut
   std::uint64_t seed = 0;  // of the table's hash and of message ids; secret in production
 };
 
@@ -70,11 +71,17 @@ class MessageLayer : public ReplySink {
     std::uint32_t older = kNoTicket;
     std::uint32_t newer = kNoTicket;
     std::array<AnswerHook*, kHooksMax> hooks{};
+    std::optional<Block> block1;
+    std::optional<Block> block2;
+    std::uint16_t request_bytes = 0;
+    std::uint8_t no_response = 0;
+    bool size2_wanted = false;
     std::uint8_t hook_count = 0;
     bool live = false;
     bool linked = false;        // is in that list
     bool acknowledged = false;  // by an empty message: the answer goes separately
     Code method = Code::kEmpty;
+    Code answered = Code::kEmpty;  // once it is not live any more
     std::uint8_t path_bytes = 0;
     std::array<char, kPathKept> path{};
   };
@@ -83,19 +90,23 @@ class MessageLayer : public ReplySink {
   bool AnsweredBefore(const AddressPair& addresses, const Message& message, std::uint64_t key,
                       std::uint32_t request_hash, Instant* arrived);
   void Process(const AddressPair& addresses, const Message& message, std::uint64_t key,
-               std::uint32_t request_hash, Instant arrived, bool cut);
+               std::uint32_t request_hash, Instant arrived, Bytes datagram, bool cut);
   std::uint32_t Take(const AddressPair& addresses, const Message& message, std::uint64_t key,
                      Instant arrived);
+  void Remember(std::uint64_t key, std::uint32_t request_hash, std::uint32_t ticket);
+  // Answers without a ticket, by a code and what belongs to it.
+  void AnswerNow(const AddressPair& addresses, const Message& message, const Response& response);
   void OnAcknowledgement(const AddressPair& addresses, const Message& message);
   void Link(std::uint32_t ticket);
   void Unlink(Pending* pending);
   // Tells the peer that its request arrived, and that the answer comes by itself.
   void Acknowledge(Pending* pending, const AddressPair& addresses);
-  void SendSeparate(const Pending& pending, const Response& response);
+  void Conclude(const Pending& pending, Response* response);
+  void SendSeparate(const Pending& pending, const Response& response, const BlockOptions& blocks);
   AnswerHeader HeaderFor(const SocketAddress& peer, const Message& message);
   void SendEmpty(const AddressPair& addresses, MessageType type, std::uint16_t message_id);
   void SendAnswer(const AddressPair& addresses, const AnswerHeader& header,
-                  const Response& response);
+                  const Response& response, const BlockOptions& blocks);
 
   Handler handler_;
   DatagramSink* sink_;
@@ -104,11 +115,13 @@ class MessageLayer : public ReplySink {
   MessageIds message_ids_;
   Instant now_;
   MessageParser parser_;
+  Message message_;  // the one at hand
   ExchangeTable exchanges_;
   SeparateAnswers separate_;
   std::vector<Pending> pending_;     // grows to its limit, then stays
   std::vector<std::uint32_t> free_;  // places in pending_
   std::size_t pending_max_;
+  std::size_t payload_bytes_max_;
   std::uint32_t oldest_ = kNoTicket;  // the ends of the list of what is to be acknowledged
   std::uint32_t newest_ = kNoTicket;
 };

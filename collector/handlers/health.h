@@ -1,4 +1,4 @@
-// GET /health and GET /.well-known/core.
+// GET /health.
 #pragma once
 
 #include <cstdint>
@@ -15,8 +15,5 @@ std::string HealthJson(const ServiceState& state, std::int64_t wall_ns);
 // 2.05 with the health body while events are taken; 5.03 with it while they are not. Accept other
 // than JSON: 4.06. `state` outlives the handler.
 Handler HealthHandler(const ServiceState* state);
-
-// What this server offers, in link format (RFC 6690).
-Handler WellKnownCoreHandler();
 
 }  // namespace collector

@@ -148,6 +148,13 @@ void AddElasticsearch(const Metrics& metrics, Families* out) {
 std::string MetricsText(const Metrics& metrics) {
   Families out;
   AddCoap(metrics, &out);
+  out.Begin("bodies_total", "Bodies sent in blocks, by how they ended.",
+            prometheus::MetricType::Counter);
+  out.AddCounter(metrics.bodies.completed.Get(), {{"end", "completed"}});
+  out.AddCounter(metrics.bodies.abandoned.Get(), {{"end", "abandoned"}});
+  out.AddCounter(metrics.bodies.refused.Get(), {{"end", "refused"}});
+  out.Gauge("bodies_assembling", "Bodies of which blocks are missing yet.",
+            metrics.bodies.assembling.Get());
   out.Begin("events_total", "Events by outcome.", prometheus::MetricType::Counter);
   out.AddCounter(metrics.events.stored.Get(), {{"outcome", "stored"}});
   out.AddCounter(metrics.events.duplicate.Get(), {{"outcome", "duplicate"}});

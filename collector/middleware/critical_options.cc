@@ -14,6 +14,14 @@ Middleware CheckCriticalOptions() {
             Code::kBadOption,
             "critical option " + std::to_string(request.critical_unknown) + " is not supported"));
       }
+      if (request.block_malformed) {
+        return std::move(reply).Send(
+            Response::Diagnostic(Code::kBadRequest, "block size 7 is reserved"));
+      }
+      if (request.conditional) {
+        return std::move(reply).Send(Response::Diagnostic(
+            Code::kPreconditionFailed, "no condition holds: nothing here has an entity tag"));
+      }
       next(request, std::move(reply));
     };
   };

@@ -2,6 +2,7 @@
 // Values only: nothing here knows of sockets or of libcoap.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -22,11 +23,14 @@ enum class Code : std::uint8_t {
   kPost = 0x02,
   kCreated = 0x41,
   kContent = 0x45,
+  kContinue = 0x5f,
   kBadRequest = 0x80,
   kBadOption = 0x82,
   kNotFound = 0x84,
   kMethodNotAllowed = 0x85,
   kNotAcceptable = 0x86,
+  kRequestEntityIncomplete = 0x88,
+  kPreconditionFailed = 0x8c,
   kRequestEntityTooLarge = 0x8d,
   kUnsupportedContentFormat = 0x8f,
   kUnprocessableEntity = 0x96,
@@ -45,20 +49,42 @@ enum class ContentFormat : std::uint16_t {  // RFC 7252 section 12.3
   kJson = 50,
 };
 
+// One block of a body (RFC 7959 section 2.2).
+struct Block {
+  std::uint32_t number = 0;        // below 2^20
+  bool more = false;               // blocks follow
+  std::uint8_t size_exponent = 0;  // 0 to 6: 16 to 1024 bytes
+
+  [[nodiscard]] std::size_t bytes() const { return std::size_t{16} << size_exponent; }
+  [[nodiscard]] std::size_t offset() const { return number * bytes(); }
+};
+
 // A request. Its views live as long as the call that hands it over.
 struct Request {
   Code method = Code::kEmpty;  // any code of class 0 but 0.00
   std::string_view path;       // "/events"; "/" when there is no Uri-Path
+  std::string_view query;      // "rt=events&if=core.s"
   std::optional<std::uint16_t> content_format;
   std::optional<std::uint16_t> accept;
   std::uint16_t critical_unknown = 0;  // the first critical option that is not understood
   bool proxy = false;                  // Proxy-Uri or Proxy-Scheme is there
+  bool conditional = false;            // If-Match or If-None-Match is there
+  bool block_malformed = false;        // Block1 or Block2 has the reserved size
+  std::optional<Block> block1;         // the payload is this block of a body
+  std::uint64_t body = 0;              // with block1, of which: (peer, path, Request-Tag)
+  std::optional<std::uint32_t> size1;  // the body's size, as its sender says
   std::string_view payload;
-  bool payload_cut = false;    // the datagram was longer than the receive buffer
+  bool payload_cut = false;    // longer than one message may be; what is here is not all of it
   std::uint64_t exchange = 0;  // identifies (peer, message id, token); not 0
   Instant arrived;             // when this exchange's first datagram came
   const SocketAddress* peer = nullptr;
 };
+
+// Whether the request leaves this format open or asks for it.
+inline bool Accepts(const Request& request, ContentFormat offered) {
+  const auto format = static_cast<std::uint16_t>(offered);
+  return request.accept.value_or(format) == format;
+}
 
 struct Response {
   Code code = Code::kEmpty;

@@ -14,7 +14,9 @@
 #include "collector/coap/message_layer.h"
 #include "collector/handlers/events.h"
 #include "collector/handlers/health.h"
+#include "collector/handlers/well_known_core.h"
 #include "collector/middleware/access_log.h"
+#include "collector/middleware/body_assembly.h"
 #include "collector/middleware/content_format.h"
 #include "collector/middleware/critical_options.h"
 #include "collector/middleware/default_headers.h"
@@ -31,8 +33,10 @@ struct CollectorCore : public DatagramSink {
   };
 
   explicit CollectorCore(const MessageLayerOptions& layer_options = {},
-                         const EventsOptions& events_options = {})
+                         const EventsOptions& events_options = {.payload_bytes_max = 65'536},
+                         const BodyAssemblyOptions& bodies_options = {})
       : events(events_options, &store, &metrics),
+        bodies(bodies_options, &metrics),
         access_log(std::make_shared<spdlog::logger>(
                        "test", std::make_shared<spdlog::sinks::null_sink_mt>()),
                    &metrics, 100),
@@ -40,9 +44,9 @@ struct CollectorCore : public DatagramSink {
               Chain({access_log.Wrap(), CheckCriticalOptions(), CheckContentFormat(),
                      DefaultHeaders()},
                     Router({{Code::kPost, "/events",
-                             [this](const Request& request, Reply reply) {
+                             bodies.Wrap([this](const Request& request, Reply reply) {
                                events.Post(request, std::move(reply));
-                             }},
+                             })},
                             {Code::kGet, "/health", HealthHandler(&state)},
                             {Code::kGet, "/.well-known/core", WellKnownCoreHandler()}})),
               this, &metrics) {
@@ -78,6 +82,7 @@ struct CollectorCore : public DatagramSink {
   ServiceState state;
   FakeStore store;
   EventsHandler events;
+  BodyAssembly bodies;
   AccessLog access_log;
   std::vector<Sent> sent;
   MessageLayer layer;

@@ -9,10 +9,11 @@ import time
 
 CON, NON, ACK, RST = range(4)
 EMPTY, GET, POST, PUT, DELETE = range(5)
-CREATED, CONTENT = 0x41, 0x45
+CREATED, CONTENT, CONTINUE = 0x41, 0x45, 0x5F
 BAD_REQUEST, BAD_OPTION, NOT_FOUND, METHOD_NOT_ALLOWED = 0x80, 0x82, 0x84, 0x85
-TOO_LARGE, UNSUPPORTED_FORMAT, UNAVAILABLE = 0x8D, 0x8F, 0xA3
-URI_PATH, CONTENT_FORMAT, MAX_AGE, ACCEPT, SIZE1 = 11, 12, 14, 17, 60
+INCOMPLETE, TOO_LARGE, UNSUPPORTED_FORMAT, UNAVAILABLE = 0x88, 0x8D, 0x8F, 0xA3
+ETAG, URI_PATH, CONTENT_FORMAT, MAX_AGE, ACCEPT = 4, 11, 12, 14, 17
+BLOCK2, BLOCK1, SIZE2, SIZE1, NO_RESPONSE = 23, 27, 28, 60, 258
 JSON = 50
 
 _message_ids = itertools.count(random.randrange(0x10000))
@@ -114,6 +115,20 @@ def post(body, **how):
     """POST /events with a body: a dict, or the bytes themselves."""
     payload = body if isinstance(body, bytes) else json.dumps(body, ensure_ascii=False).encode()
     return request(POST, "/events", payload, **{"content_format": JSON, **how})
+
+
+def block(number, more, size_exponent):
+    """The value of a Block option."""
+    value = number << 4 | more << 3 | size_exponent
+    return value.to_bytes((value.bit_length() + 7) // 8, "big")
+
+
+def post_block(body, number, size_exponent=6, **how):
+    """POST /events with one block of a body's bytes."""
+    size = 16 << size_exponent
+    part = body[number * size : (number + 1) * size]
+    options = [(BLOCK1, block(number, (number + 1) * size < len(body), size_exponent))]
+    return post(part, options=options, **how)
 
 
 class Peer:

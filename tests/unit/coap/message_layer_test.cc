@@ -165,4 +165,94 @@ TEST_CASE("beyond the pending limit a request is answered 5.03 and costs no memo
   CHECK(OnlyAnswer(&core).code == 0x41);
 }
 
+TEST_CASE("an answer that nobody wants is an empty acknowledgement, or nothing") {
+  constexpr unsigned kNoResponse = 258;
+  struct Row {
+    const char* unwanted;
+    bool good_answered;
+    bool bad_answered;
+  };
+  const Row row = GENERATE(Row{"", true, true}, Row{"\x02", false, true}, Row{"\x08", true, false},
+                           Row{"\x1a", false, false}, Row{"\x10", true, true});
+  const WireType type = GENERATE(WireType::kCon, WireType::kNon);
+  const bool good = GENERATE(true, false);
+  const bool answered = good ? row.good_answered : row.bad_answered;
+  CollectorCore core;
+  const std::string request = WireRequest{.type = type,
+                                          .code = 0x02,
+                                          .id = 7,
+                                          .options = {{kNoResponse, row.unwanted}},
+                                          .payload = good ? kEvent : "bad"}
+                                  .Bytes();
+  for (int transmission = 0; transmission < 2; ++transmission) {
+    core.Receive(kPeer, request);
+    core.store.CommitAll();
+    const auto sent = core.TakeSent();
+    if (type == WireType::kNon && !answered) {
+      CHECK(sent.empty());
+      continue;
+    }
+    REQUIRE(sent.size() == 1);
+    const WireAnswer answer = ReadWire(sent[0].bytes);
+    CHECK(answer.type == (type == WireType::kCon ? WireType::kAck : WireType::kNon));
+    CHECK(answer.code == (!answered ? 0x00u : good ? 0x41u : 0x80u));
+    if (!answered) {
+      CHECK(answer.id == 7);
+      CHECK(answer.token.empty());
+    }
+  }
+  CHECK(core.store.stored.size() == (good ? 1 : 0));
+}
+
+TEST_CASE("an answer that nobody wants is not sent separately either") {
+  CollectorCore core;
+  core.Receive(kPeer,
+               WireRequest{.code = 0x02, .options = {{258, "\x02"}}, .payload = kEvent}.Bytes());
+  core.TurnMs(core.now_ms + 1'000);
+  CHECK(OnlyAnswer(&core).code == 0);
+  core.store.CommitAll();
+  CHECK(core.TakeSent().empty());
+  CHECK(core.layer.separate_waiting() == 0);
+}
+
+TEST_CASE("options that are understood, ignored, refused") {
+  struct Row {
+    unsigned number;
+    std::string value;
+    unsigned code;
+  };
+  const Row row = GENERATE(Row{3, "host", 0x41}, Row{7, "\x16\x33", 0x41}, Row{15, "a=b", 0x41},
+                           Row{6, "", 0x41},            // Observe
+                           Row{4, "tag", 0x41},         // ETag
+                           Row{16, "\x05", 0x41},       // Hop-Limit
+                           Row{252, "echo", 0x41},      // Echo
+                           Row{292, "tag", 0x41},       // Request-Tag
+                           Row{65000, "x", 0x41},       // unknown, elective
+                           Row{1, "tag", 0x8c},         // If-Match
+                           Row{5, "", 0x8c},            // If-None-Match
+                           Row{9, "x", 0x82},           // OSCORE
+                           Row{19, "", 0x82},           // Q-Block1
+                           Row{31, "", 0x82},           // Q-Block2
+                           Row{65001, "x", 0x82},       // unknown, critical
+                           Row{35, "coap://x", 0xa5});  // Proxy-Uri
+  CAPTURE(row.number);
+  CollectorCore core;
+  core.Receive(
+      kPeer,
+      WireRequest{.code = 0x02, .options = {{row.number, row.value}}, .payload = kEvent}.Bytes());
+  core.store.CommitAll();
+  CHECK(OnlyAnswer(&core).code == row.code);
+}
+
+TEST_CASE("a critical option that is there once too often is refused") {
+  const unsigned number = GENERATE(3u, 7u, 17u, 23u, 27u);
+  CAPTURE(number);
+  CollectorCore core;
+  core.Receive(
+      kPeer,
+      WireRequest{.code = 0x02, .options = {{number, "\x01"}, {number, "\x01"}}, .payload = kEvent}
+          .Bytes());
+  CHECK(OnlyAnswer(&core).code == 0x82);
+}
+
 }  // namespace collector

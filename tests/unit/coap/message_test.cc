@@ -103,7 +103,7 @@ TEST_CASE("an answer reads back as it was written") {
   token.bytes = {1, 2, 3, 4, 5, 6, 7, 8};
   token.size = 8;
   const Bytes bytes =
-      EncodeAnswer({MessageType::kAcknowledgement, 0xbeef, token}, response, buffer);
+      EncodeAnswer({MessageType::kAcknowledgement, 0xbeef, token}, response, {}, buffer);
   MessageParser parser;
   Message message;
   REQUIRE(parser.Parse(bytes, &message));
@@ -118,9 +118,10 @@ TEST_CASE("an answer reads back as it was written") {
 
 TEST_CASE("a plain 2.01 is header and token, a reset is four bytes") {
   std::array<std::uint8_t, kAnswerBytesMax> buffer;
-  CHECK(EncodeAnswer({MessageType::kAcknowledgement, 1, {{9}, 1}}, {.code = Code::kCreated}, buffer)
+  CHECK(EncodeAnswer({MessageType::kAcknowledgement, 1, {{9}, 1}}, {.code = Code::kCreated}, {},
+                     buffer)
             .size() == 5);
-  const Bytes reset = EncodeAnswer({MessageType::kReset, 0x0102, {}}, {}, buffer);
+  const Bytes reset = EncodeAnswer({MessageType::kReset, 0x0102, {}}, {}, {}, buffer);
   CHECK(std::string(reset.begin(), reset.end()) == std::string("\x70\x00\x01\x02", 4));
 }
 
@@ -128,7 +129,7 @@ TEST_CASE("an answer that would not fit is cut, never longer than a datagram may
   std::array<std::uint8_t, kAnswerBytesMax> buffer;
   const Bytes bytes =
       EncodeAnswer({MessageType::kAcknowledgement, 1, {}},
-                   {.code = Code::kContent, .payload = std::string(5'000, 'x')}, buffer);
+                   {.code = Code::kContent, .payload = std::string(5'000, 'x')}, {}, buffer);
   CHECK(bytes.size() == kAnswerBytesMax);
 }
 
