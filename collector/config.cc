@@ -21,6 +21,8 @@ struct Raw {
   std::string elasticsearch_compress = "true";
   bool check = false;
   bool print = false;
+  bool setup_check = false;
+  bool setup_dry_run = false;
 };
 
 std::string EnvironmentName(std::string flag) {
@@ -134,9 +136,26 @@ void AddOptions(CLI::App* app, Raw* raw) {
     option->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
     option->type_name("")->capture_default_str();
     if (option->get_name().starts_with("--elasticsearch-")) {
-      option->group("With --store elasticsearch");
+      option->group("With --store elasticsearch, and for setup");
     }
   }
+}
+
+void AddSetup(CLI::App* app, Raw* raw) {
+  CLI::App* setup = app->add_subcommand(
+      "setup", "Prepare Elasticsearch or OpenSearch for --store elasticsearch, and end");
+  setup->fallthrough()->configurable(false);
+  CLI::Option* check =
+      setup->add_flag("--check", raw->setup_check, "Only say what is missing or differs");
+  setup->add_flag("--dry-run", raw->setup_dry_run, "Only print the requests; needs no engine")
+      ->excludes(check);
+  setup->footer(
+      "Installs index templates, data streams and, where the engine offers them, lifecycle\n"
+      "policies. A second time changes nothing. Takes the options --config and "
+      "--elasticsearch-...\n"
+      "of collector --help, too.\n"
+      "Exit status: 0 all is as wanted, 1 something differs or was refused, 69 the engine cannot\n"
+      "be reached, 77 it does not let this user or key, 78 bad configuration.");
 }
 
 // The environment's values become flags before the given ones: the last one counts, and a file's
@@ -326,6 +345,7 @@ Result<Invocation> ParseConfig(const std::vector<std::string>& arguments,
   app.add_flag("--check-config", raw.check, "Check the configuration and end")->configurable(false);
   app.add_flag("--print-config", raw.print, "Print the configuration as a file and end")
       ->configurable(false);
+  AddSetup(&app, &raw);
   app.footer(
       "Each option is also an environment variable (--sqlite-path: COLLECTOR_SQLITE_PATH) and a\n"
       "key of the file (sqlite-path = \"...\"); flag > environment > file > default.\n"
@@ -349,6 +369,11 @@ Result<Invocation> ParseConfig(const std::vector<std::string>& arguments,
   auto config = Finish(raw);
   if (!config.ok()) return config.error();
   invocation.config = std::move(config).value();
+  if (app.got_subcommand("setup")) {
+    invocation.setup = raw.setup_dry_run ? SetupMode::kDryRun
+                       : raw.setup_check ? SetupMode::kCheck
+                                         : SetupMode::kApply;
+  }
   if (raw.print) {
     invocation.print = app.config_to_str(true, false);
   } else if (raw.check) {

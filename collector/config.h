@@ -2,6 +2,7 @@
 // default.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
@@ -36,9 +37,18 @@ struct Config {
   int log_requests_per_second_max = 100;
 };
 
-// What the command line asked for: to run with a configuration, or to print a text and end.
+// How `collector setup` goes about it.
+enum class SetupMode : std::uint8_t {
+  kApply,   // installs what is missing or differs
+  kCheck,   // only says what is missing or differs
+  kDryRun,  // only prints the requests, without a network
+};
+
+// What the command line asked for: to serve with a configuration, to set an engine up with it, or
+// to print a text and end.
 struct Invocation {
   Config config;
+  std::optional<SetupMode> setup;
   std::optional<std::string> print;  // --help, --version, --print-config, --check-config
 };
 

@@ -1,4 +1,4 @@
-// The collector: reads its configuration, composes the application, runs it.
+// The collector: reads its configuration, composes the application, runs it; or sets an engine up.
 #include <unistd.h>
 
 #include <cstdio>
@@ -8,20 +8,38 @@
 
 #include "collector/app.h"
 #include "collector/config.h"
+#include "collector/setup.h"
 
 namespace {
 
+constexpr int kExitRefused = 1;  // or not as wanted
 // sysexits.h
 constexpr int kExitUnavailable = 69;
+constexpr int kExitForbidden = 77;
 constexpr int kExitConfig = 78;
 
 int ExitStatus(const collector::Error& error) {
-  return error.code == collector::ErrorCode::kConfig ? kExitConfig : kExitUnavailable;
+  switch (error.code) {
+    case collector::ErrorCode::kInvalid:
+      return kExitRefused;
+    case collector::ErrorCode::kConfig:
+      return kExitConfig;
+    case collector::ErrorCode::kForbidden:
+      return kExitForbidden;
+    default:
+      return kExitUnavailable;
+  }
 }
 
 int Fail(const collector::Error& error) {
   std::fprintf(stderr, "collector: %s\n", error.message.c_str());
   return ExitStatus(error);
+}
+
+int Setup(const collector::Invocation& invocation) {
+  const auto done = collector::RunSetup(invocation.config.elasticsearch, *invocation.setup);
+  if (!done.ok()) return Fail(done.error());
+  return done.value() ? 0 : kExitRefused;
 }
 
 }  // namespace
@@ -35,6 +53,7 @@ int main(int argc, char** argv) {
     std::fputs(invocation.value().print->c_str(), stdout);
     return 0;
   }
+  if (invocation.value().setup) return Setup(invocation.value());
   const collector::Config& config = invocation.value().config;
   collector::UniqueFd signals = collector::App::TakeSignals();
   auto log = collector::CreateLog(config.log_format, config.log_level);

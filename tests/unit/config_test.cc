@@ -188,6 +188,31 @@ TEST_CASE("secrets come from the environment only and are not printed") {
              Catch::Matchers::ContainsSubstring("elasticsearch-password"));
 }
 
+TEST_CASE("setup takes the same options, before or after its name") {
+  CHECK_FALSE(Parse({}).value().setup.has_value());
+  CHECK(Parse({"setup"}).value().setup == SetupMode::kApply);
+  CHECK(Parse({"setup", "--check"}).value().setup == SetupMode::kCheck);
+  CHECK(Parse({"setup", "--dry-run"}).value().setup == SetupMode::kDryRun);
+  const ConfigFile file("elasticsearch-stream = \"from-file\"\n");
+  const auto parsed = Parse({"--elasticsearch-flavor", "opensearch", "setup", "--config",
+                             file.path(), "--elasticsearch-url", "https://flag"},
+                            {{"COLLECTOR_ELASTICSEARCH_URL", "https://environment"},
+                             {"COLLECTOR_ELASTICSEARCH_RETRY_MS_MIN", "7"}});
+  REQUIRE(parsed.ok());
+  const ElasticsearchOptions& options = parsed.value().config.elasticsearch;
+  CHECK(options.flavor == Flavor::kOpenSearch);
+  CHECK(options.stream == "from-file");
+  CHECK(options.urls == std::vector<std::string>{"https://flag"});
+  CHECK(options.retry_ms_min == 7);
+  CHECK_THAT(ErrorOf(Parse({"setup", "--check", "--dry-run"})),
+             Catch::Matchers::ContainsSubstring("--check"));
+  CHECK_THAT(ErrorOf(Parse({"--dry-run"})), Catch::Matchers::ContainsSubstring("--dry-run"));
+  CHECK_THAT(ErrorOf(Parse({"setup", "--nothing"})),
+             Catch::Matchers::ContainsSubstring("--nothing"));
+  CHECK_THAT(*Parse({"setup", "--help"}).value().print,
+             Catch::Matchers::ContainsSubstring("--dry-run"));
+}
+
 TEST_CASE("the printed configuration reads back as the same") {
   const auto printed = Parse({"--batch-events-max", "9", "--log-format", "json", "--print-config"});
   REQUIRE(printed.ok());

@@ -54,7 +54,7 @@ std::string ReasonOf(const std::string& body) {
   const json answer = json::parse(body, nullptr, false);
   const json reason = At(answer, {"error", "reason"});
   const json error = At(answer, {"error"});
-  std::string text = reason.is_string()  ? At(answer, {"error", "type"}).dump() + " " + Text(reason)
+  std::string text = reason.is_string()  ? Text(At(answer, {"error", "type"})) + " " + Text(reason)
                      : error.is_string() ? Text(error)
                                          : body;
   text = text.substr(0, kReasonBytesMax);
