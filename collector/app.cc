@@ -43,17 +43,17 @@ UniqueFd App::TakeSignals() {
   return signals;
 }
 
-Result<std::unique_ptr<App>> App::Create(const Config& config, UniqueFd signals,
+Result<std::unique_ptr<App>> App::Create(const Config& config, SocketSet sockets, UniqueFd signals,
                                          std::shared_ptr<spdlog::logger> log) {
   std::unique_ptr<App> app(new App(config, std::move(signals), std::move(log)));
-  if (Status built = app->Build(); !built.ok()) return built.error();
+  if (Status built = app->Build(std::move(sockets)); !built.ok()) return built.error();
   return app;
 }
 
 App::App(const Config& config, UniqueFd signals, std::shared_ptr<spdlog::logger> log)
     : config_(config), log_(std::move(log)), signals_(std::move(signals)) {}
 
-Status App::Build() {
+Status App::Build(SocketSet sockets) {
   auto poller = Poller::Create();
   if (!poller.ok()) return poller.error();
   poller_ = std::move(poller).value();
@@ -70,10 +70,9 @@ Status App::Build() {
   // A body in blocks may be at least as large as one that needs none.
   const std::size_t body_bytes_max = std::max(config_.payload_bytes_max, config_.body_bytes_max);
   events_ = std::make_unique<EventsHandler>(
-      EventsOptions{
-          .pending_events_max = config_.pending_events_max,
-          .pending_bytes_max = config_.pending_bytes_max,
-          .payload_bytes_max = std::max(config_.payload_bytes_max, config_.body_bytes_max)},
+      EventsOptions{.pending_events_max = config_.pending_events_max,
+                    .pending_bytes_max = config_.pending_bytes_max,
+                    .payload_bytes_max = body_bytes_max},
       store_.get(), &metrics_);
   bodies_ = std::make_unique<BodyAssembly>(
       BodyAssemblyOptions{.body_bytes_max = body_bytes_max, .bodies_max = config_.bodies_max},
@@ -81,17 +80,15 @@ Status App::Build() {
   access_log_ = std::make_unique<AccessLog>(log_, &metrics_, config_.log_requests_per_second_max);
 
   EndpointOptions endpoint_options;
-  endpoint_options.listen = config_.coap_listen;
-  endpoint_options.socket = {
-      .datagram_bytes_max =
-          std::max(config_.payload_bytes_max, kBlockBytesMax) + kDatagramOverheadBytes,
-      .receive_buffer_bytes = static_cast<int>(config_.receive_buffer_bytes)};
+  endpoint_options.datagram_bytes_max =
+      std::max(config_.payload_bytes_max, kBlockBytesMax) + kDatagramOverheadBytes;
   endpoint_options.message_layer = {
       .exchanges_pending_max = config_.pending_events_max + kExchangesForOthers,
       .exchanges_remembered_max = config_.dedup_entries_max,
       .payload_bytes_max = config_.payload_bytes_max,
       .seed = RandomSeed()};
-  auto endpoint = CoapEndpoint::Create(endpoint_options, BuildChain(), poller_.get(), &metrics_);
+  auto endpoint = CoapEndpoint::Create(endpoint_options, std::move(sockets), BuildChain(),
+                                       poller_.get(), &metrics_);
   if (!endpoint.ok()) return endpoint.error();
   endpoint_ = std::move(endpoint).value();
 
@@ -115,6 +112,9 @@ void App::OnSignal() {
   signalfd_siginfo info{};
   while (read(signals_.get(), &info, sizeof(info)) == sizeof(info)) {
     const char* name = info.ssi_signo == SIGINT ? "SIGINT" : "SIGTERM";
+    // Where there is a supervisor the second signal is its affair, and the first may come from it
+    // and from whoever else stops a whole group of processes.
+    if (stopping_ && config_.processes > 1) continue;
     if (stopping_) {
       log_->warn("{} again: ending at once, {} events unanswered", name, events_->pending());
       log_->flush();

@@ -25,9 +25,9 @@ class App {
   // signal goes to whichever thread does not block it.
   static UniqueFd TakeSignals();
 
-  // Opens the store, binds the sockets.
-  static Result<std::unique_ptr<App>> Create(const Config& config, UniqueFd signals,
-                                             std::shared_ptr<spdlog::logger> log);
+  // Opens the store, takes the sockets.
+  static Result<std::unique_ptr<App>> Create(const Config& config, SocketSet sockets,
+                                             UniqueFd signals, std::shared_ptr<spdlog::logger> log);
   App(const App&) = delete;
   App& operator=(const App&) = delete;
 
@@ -37,7 +37,7 @@ class App {
 
  private:
   App(const Config& config, UniqueFd signals, std::shared_ptr<spdlog::logger> log);
-  Status Build();
+  Status Build(SocketSet sockets);
   Handler BuildChain();
   void OnSignal();
   [[nodiscard]] int TurnMs() const;

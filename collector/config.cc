@@ -125,6 +125,8 @@ void AddOptions(CLI::App* app, Raw* raw) {
   AddElasticsearchAccess(app, raw);
   AddElasticsearchLimits(app, raw);
   AddLimits(app, &config);
+  AddNumber(app, "--processes", &config.processes, 1, 256,
+            "Collectors that share the addresses, each with the limits above");
   AddChoice(app, "--log-level", &config.log_level,
             {"trace", "debug", "info", "warn", "error", "off"}, "Least important lines written");
   AddChoice(app, "--log-format", &raw->log_format, {"text", "json"},
@@ -303,6 +305,9 @@ Result<Config> Finish(const Raw& raw) {
   auto http = SocketAddress::Parse(raw.http_listen);
   if (!http.ok()) return Error{ErrorCode::kConfig, "--http-listen: " + http.error().message};
   config.http_listen = http.value();
+  if (config.http_listen.port() + config.processes - 1 > 65'535) {
+    return Bad("--http-listen", raw.http_listen, "leaves no port to each of --processes");
+  }
   config.log_format = raw.log_format == "json" ? LogFormat::kJson : LogFormat::kText;
   if (config.sqlite_path.empty()) return Error{ErrorCode::kConfig, "--sqlite-path: '' is no file"};
   auto elasticsearch = FinishElasticsearch(raw);

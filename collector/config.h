@@ -22,6 +22,8 @@ struct Config {
   std::string sqlite_path = "events.db";
   ElasticsearchOptions elasticsearch;
 
+  int processes = 1;
+
   std::size_t pending_events_max = 16'384;
   std::size_t pending_bytes_max = 16'777'216;
   std::size_t batch_events_max = 8'192;

@@ -9,6 +9,7 @@
 #include "collector/app.h"
 #include "collector/config.h"
 #include "collector/setup.h"
+#include "collector/supervisor.h"
 
 namespace {
 
@@ -42,6 +43,27 @@ int Setup(const collector::Invocation& invocation) {
   return done.value() ? 0 : kExitRefused;
 }
 
+int Serve(const collector::Config& config, collector::SocketSet sockets) {
+  collector::UniqueFd signals = collector::App::TakeSignals();
+  auto log = collector::CreateLog(config.log_format, config.log_level);
+  auto app = collector::App::Create(config, std::move(sockets), std::move(signals), log);
+  const int status = app.ok() ? app.value()->Run() : Fail(app.error());
+  collector::FlushLog();
+  return status;
+}
+
+int ServeInProcesses(const collector::Config& config, std::vector<collector::SocketSet> sets) {
+  const auto serve = [&](std::size_t process) {
+    collector::Config own = config;
+    own.http_listen = config.http_listen.FurtherBy(process);
+    return Serve(own, std::move(sets[process]));
+  };
+  return collector::Supervisor(
+             sets.size(), serve,
+             collector::CreateLogWithoutThread(config.log_format, config.log_level))
+      .Run();
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -55,14 +77,11 @@ int main(int argc, char** argv) {
   }
   if (invocation.value().setup) return Setup(invocation.value());
   const collector::Config& config = invocation.value().config;
-  collector::UniqueFd signals = collector::App::TakeSignals();
-  auto log = collector::CreateLog(config.log_format, config.log_level);
-  auto app = collector::App::Create(config, std::move(signals), log);
-  if (!app.ok()) {
-    collector::FlushLog();
-    return Fail(app.error());
-  }
-  const int status = app.value()->Run();
-  collector::FlushLog();
-  return status;
+  auto sets =
+      collector::BindSockets({.listen = config.coap_listen,
+                              .receive_buffer_bytes = static_cast<int>(config.receive_buffer_bytes),
+                              .sets = static_cast<std::size_t>(config.processes)});
+  if (!sets.ok()) return Fail(sets.error());
+  if (config.processes > 1) return ServeInProcesses(config, std::move(sets).value());
+  return Serve(config, std::move(sets.value().front()));
 }

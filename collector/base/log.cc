@@ -11,6 +11,7 @@
 namespace collector {
 namespace {
 
+constexpr const char* kName = "collector";
 constexpr std::size_t kQueuedLinesMax = 1024;
 
 class JsonFormatter : public spdlog::formatter {
@@ -35,13 +36,8 @@ class JsonFormatter : public spdlog::formatter {
   }
 };
 
-}  // namespace
-
-std::shared_ptr<spdlog::logger> CreateLog(LogFormat format, const std::string& level) {
-  spdlog::init_thread_pool(kQueuedLinesMax, 1);
-  auto log = std::make_shared<spdlog::async_logger>(
-      "collector", std::make_shared<spdlog::sinks::stdout_sink_mt>(), spdlog::thread_pool(),
-      spdlog::async_overflow_policy::overrun_oldest);
+std::shared_ptr<spdlog::logger> SetUp(std::shared_ptr<spdlog::logger> log, LogFormat format,
+                                      const std::string& level) {
   if (format == LogFormat::kJson) {
     log->set_formatter(std::make_unique<JsonFormatter>());
   } else {
@@ -50,6 +46,22 @@ std::shared_ptr<spdlog::logger> CreateLog(LogFormat format, const std::string& l
   log->set_level(spdlog::level::from_str(level));
   log->flush_on(spdlog::level::trace);
   return log;
+}
+
+}  // namespace
+
+std::shared_ptr<spdlog::logger> CreateLog(LogFormat format, const std::string& level) {
+  spdlog::init_thread_pool(kQueuedLinesMax, 1);
+  return SetUp(std::make_shared<spdlog::async_logger>(
+                   kName, std::make_shared<spdlog::sinks::stdout_sink_mt>(), spdlog::thread_pool(),
+                   spdlog::async_overflow_policy::overrun_oldest),
+               format, level);
+}
+
+std::shared_ptr<spdlog::logger> CreateLogWithoutThread(LogFormat format, const std::string& level) {
+  return SetUp(
+      std::make_shared<spdlog::logger>(kName, std::make_shared<spdlog::sinks::stdout_sink_st>()),
+      format, level);
 }
 
 void FlushLog() { spdlog::shutdown(); }

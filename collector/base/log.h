@@ -16,4 +16,7 @@ enum class LogFormat { kText, kJson };
 std::shared_ptr<spdlog::logger> CreateLog(LogFormat format, const std::string& level);
 void FlushLog();
 
+// The same log, written by whoever calls it: for a process that forks, and so may have no threads.
+std::shared_ptr<spdlog::logger> CreateLogWithoutThread(LogFormat format, const std::string& level);
+
 }  // namespace collector

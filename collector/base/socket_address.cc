@@ -56,6 +56,12 @@ std::uint16_t SocketAddress::port() const {
   return ntohs(family() == AF_INET ? v4_.sin_port : v6_.sin6_port);
 }
 
+SocketAddress SocketAddress::FurtherBy(std::size_t ports) const {
+  SocketAddress further = *this;
+  if (port() != 0) further.v4_.sin_port = htons(static_cast<std::uint16_t>(port() + ports));
+  return further;  // both families have the port in the same place
+}
+
 bool SocketAddress::IsWildcard() const {
   if (family() == AF_INET) return v4_.sin_addr.s_addr == htonl(INADDR_ANY);
   return IN6_IS_ADDR_UNSPECIFIED(&v6_.sin6_addr);

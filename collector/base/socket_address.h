@@ -31,6 +31,8 @@ class SocketAddress {
   [[nodiscard]] const sockaddr_in& v4() const { return v4_; }
   [[nodiscard]] const sockaddr_in6& v6() const { return v6_; }
   [[nodiscard]] std::uint16_t port() const;
+  // The same, `ports` further; port 0, which takes a free one, stays.
+  [[nodiscard]] SocketAddress FurtherBy(std::size_t ports) const;
   [[nodiscard]] bool IsWildcard() const;  // 0.0.0.0 or ::
   [[nodiscard]] bool IsMulticast() const;
 

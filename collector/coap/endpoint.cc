@@ -1,7 +1,6 @@
 #include "collector/coap/endpoint.h"
 
 #include <algorithm>
-#include <cerrno>
 
 namespace collector {
 namespace {
@@ -13,24 +12,17 @@ constexpr int kReceivesPerTurnMax = 64;
 }  // namespace
 
 Result<std::unique_ptr<CoapEndpoint>> CoapEndpoint::Create(const EndpointOptions& options,
-                                                           Handler handler, Poller* poller,
-                                                           Metrics* metrics) {
+                                                           SocketSet sockets, Handler handler,
+                                                           Poller* poller, Metrics* metrics) {
   std::unique_ptr<CoapEndpoint> endpoint(
       new CoapEndpoint(options, std::move(handler), poller, metrics));
-  for (const SocketAddress& address : options.listen) {
+  for (BoundSocket& bound : sockets) {
     const auto index = static_cast<std::uint32_t>(endpoint->sockets_.size());
-    errno = 0;
-    auto socket = UdpSocket::Create(address, index, options.socket);
-    if (!socket.ok()) {
-      const bool no_ipv6 = errno == EAFNOSUPPORT || errno == EADDRNOTAVAIL;
-      const bool others = options.listen.size() > 1;
-      if (no_ipv6 && others && address.family() == AF_INET6 && address.IsWildcard()) continue;
-      return socket.error();
-    }
-    UdpSocket* opened = socket.value().get();
-    endpoint->sockets_.push_back(std::move(socket).value());
+    endpoint->sockets_.push_back(
+        std::make_unique<UdpSocket>(std::move(bound), index, options.datagram_bytes_max));
+    UdpSocket* socket = endpoint->sockets_.back().get();
     const Status watched =
-        poller->Watch(opened->fd(), [raw = endpoint.get(), opened] { raw->OnReadable(opened); });
+        poller->Watch(socket->fd(), [raw = endpoint.get(), socket] { raw->OnReadable(socket); });
     if (!watched.ok()) return watched.error();
   }
   return endpoint;

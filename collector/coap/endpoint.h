@@ -11,18 +11,16 @@
 namespace collector {
 
 struct EndpointOptions {
-  std::vector<SocketAddress> listen;
-  UdpSocketOptions socket;
+  std::size_t datagram_bytes_max = 4'608;
   MessageLayerOptions message_layer;
 };
 
 // Lives on the loop thread. Poller, handler's state and metrics outlive it.
 class CoapEndpoint : public DatagramSink {
  public:
-  // Binds every address. A wildcard IPv6 address is left out where the system has no IPv6.
   static Result<std::unique_ptr<CoapEndpoint>> Create(const EndpointOptions& options,
-                                                      Handler handler, Poller* poller,
-                                                      Metrics* metrics);
+                                                      SocketSet sockets, Handler handler,
+                                                      Poller* poller, Metrics* metrics);
   ~CoapEndpoint() override;
   CoapEndpoint(const CoapEndpoint&) = delete;
   CoapEndpoint& operator=(const CoapEndpoint&) = delete;

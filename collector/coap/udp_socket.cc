@@ -13,39 +13,6 @@ namespace {
 constexpr std::size_t kSendBytes = 1152;  // as message.h: no answer is larger
 constexpr std::size_t kControlBytes = 128;
 
-Error SystemError(const std::string& what) {
-  return {ErrorCode::kIo, what + ": " + std::strerror(errno)};
-}
-
-bool SetOption(int fd, int level, int name, int value) {
-  return setsockopt(fd, level, name, &value, sizeof(value)) == 0;
-}
-
-// The system's default holds some 250 datagrams; a burst beyond is lost before it is read.
-int RaiseReceiveBuffer(int fd, int wanted_bytes) {
-  if (!SetOption(fd, SOL_SOCKET, SO_RCVBUFFORCE, wanted_bytes)) {
-    SetOption(fd, SOL_SOCKET, SO_RCVBUF, wanted_bytes);
-  }
-  int granted = 0;
-  socklen_t length = sizeof(granted);
-  getsockopt(fd, SOL_SOCKET, SO_RCVBUF, &granted, &length);
-  return granted / 2;  // the kernel doubles it for its own bookkeeping
-}
-
-// Answers are small and must not be fragmented (RFC 7252 section 4.6); and a datagram that says so
-// needs no identification, which the kernel draws for each destination.
-void ForbidFragments(int fd, const SocketAddress& address) {
-  if (address.family() == AF_INET) SetOption(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DO);
-}
-
-// Only a socket bound to all addresses has to be told, and to tell, which one is meant.
-bool WantPacketInfo(int fd, const SocketAddress& address) {
-  if (address.family() == AF_INET6 && !SetOption(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1)) return false;
-  if (!address.IsWildcard()) return true;
-  if (address.family() == AF_INET) return SetOption(fd, IPPROTO_IP, IP_PKTINFO, 1);
-  return SetOption(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1);
-}
-
 SocketAddress FromIp(const in_addr& ip) {
   sockaddr_in address{};
   address.sin_family = AF_INET;
@@ -140,40 +107,21 @@ struct UdpSocket::Buffers {
   alignas(cmsghdr) std::array<Control, kBatch> send_control{};
 };
 
-Result<std::unique_ptr<UdpSocket>> UdpSocket::Create(const SocketAddress& address,
-                                                     std::uint32_t index,
-                                                     const UdpSocketOptions& options) {
-  const std::string name = "coap " + address.ToString();
-  UniqueFd fd(socket(address.family(), SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-  if (fd.get() < 0) return SystemError(name);
-  const int granted = RaiseReceiveBuffer(fd.get(), options.receive_buffer_bytes);
-  ForbidFragments(fd.get(), address);
-  if (!WantPacketInfo(fd.get(), address)) return SystemError(name + ": setsockopt");
-  if (bind(fd.get(), address.raw(), address.size()) != 0) return SystemError(name);
-  SocketAddress bound = address;
-  socklen_t length = address.size();
-  if (getsockname(fd.get(), bound.raw(), &length) != 0) return SystemError(name);
-  return std::unique_ptr<UdpSocket>(new UdpSocket(std::move(fd), bound, index, granted, options));
-}
-
-UdpSocket::UdpSocket(UniqueFd fd, SocketAddress address, std::uint32_t index,
-                     int receive_buffer_bytes, const UdpSocketOptions& options)
-    : fd_(std::move(fd)),
-      address_(address),
+UdpSocket::UdpSocket(BoundSocket bound, std::uint32_t index, std::size_t datagram_bytes_max)
+    : bound_(std::move(bound)),
       index_(index),
-      receive_buffer_bytes_(receive_buffer_bytes),
-      buffers_(std::make_unique<Buffers>(options.datagram_bytes_max)) {}
+      buffers_(std::make_unique<Buffers>(datagram_bytes_max)) {}
 
 UdpSocket::~UdpSocket() = default;
 
-int UdpSocket::fd() const { return fd_.get(); }
-const SocketAddress& UdpSocket::address() const { return address_; }
-int UdpSocket::receive_buffer_bytes() const { return receive_buffer_bytes_; }
+int UdpSocket::fd() const { return bound_.fd.get(); }
+const SocketAddress& UdpSocket::address() const { return bound_.address; }
+int UdpSocket::receive_buffer_bytes() const { return bound_.receive_buffer_bytes; }
 
 std::uint32_t UdpSocket::dropped() const {
   std::array<std::uint32_t, SK_MEMINFO_VARS> info{};
   socklen_t length = sizeof(info);
-  getsockopt(fd_.get(), SOL_SOCKET, SO_MEMINFO, info.data(), &length);
+  getsockopt(fd(), SOL_SOCKET, SO_MEMINFO, info.data(), &length);
   return info[SK_MEMINFO_DROPS];
 }
 
@@ -183,14 +131,14 @@ std::span<const ReceivedDatagram> UdpSocket::Receive() {
     b.receive[i].msg_hdr.msg_namelen = sizeof(SocketAddress);
     b.receive[i].msg_hdr.msg_controllen = kControlBytes;
   }
-  const int received = recvmmsg(fd_.get(), b.receive.data(), kBatch, 0, nullptr);
+  const int received = recvmmsg(fd(), b.receive.data(), kBatch, 0, nullptr);
   if (received <= 0) return {};  // nothing there, or an ICMP error of an earlier answer
   const auto count = static_cast<std::size_t>(received);
   for (std::size_t i = 0; i < count; ++i) {
     ReceivedDatagram& datagram = b.datagrams[i];
-    datagram.addresses.local = address_;
+    datagram.addresses.local = bound_.address;
     datagram.addresses.socket = index_;
-    if (address_.IsWildcard()) ReadControls(&b.receive[i].msg_hdr, &datagram.addresses);
+    if (bound_.address.IsWildcard()) ReadControls(&b.receive[i].msg_hdr, &datagram.addresses);
     datagram.bytes = {&b.receive_bytes[i * b.receive_stride], b.receive[i].msg_len};
     datagram.cut = (b.receive[i].msg_hdr.msg_flags & MSG_TRUNC) != 0;
   }
@@ -208,7 +156,7 @@ void UdpSocket::Send(const AddressPair& addresses, std::span<const std::uint8_t>
   header.msg_namelen = addresses.remote.size();
   header.msg_control = nullptr;
   header.msg_controllen = 0;
-  if (address_.IsWildcard()) {
+  if (bound_.address.IsWildcard()) {
     header.msg_control = b.send_control[i].data();
     WriteSource(addresses, &header);
   }
@@ -220,8 +168,8 @@ std::size_t UdpSocket::Flush() {
   std::size_t sent = 0;
   std::size_t failed = 0;
   while (sent < b.queued) {
-    const int taken = sendmmsg(fd_.get(), &b.send[sent], static_cast<unsigned int>(b.queued - sent),
-                               MSG_DONTWAIT);
+    const int taken =
+        sendmmsg(fd(), &b.send[sent], static_cast<unsigned int>(b.queued - sent), MSG_DONTWAIT);
     if (taken > 0) {
       sent += static_cast<std::size_t>(taken);
     } else if (errno != EINTR) {

@@ -6,9 +6,7 @@
 #include <span>
 #include <vector>
 
-#include "collector/base/poller.h"
-#include "collector/base/result.h"
-#include "collector/base/socket_address.h"
+#include "collector/coap/bind.h"
 
 namespace collector {
 
@@ -18,18 +16,12 @@ struct ReceivedDatagram {
   bool cut = false;                     // was longer than datagram_bytes_max
 };
 
-struct UdpSocketOptions {
-  std::size_t datagram_bytes_max = 4'608;
-  int receive_buffer_bytes = 8 << 20;
-};
-
 // Not copyable; one thread.
 class UdpSocket {
  public:
-  // Binds to `address`; port 0 takes a free one. `index` is what its AddressPairs carry.
-  static Result<std::unique_ptr<UdpSocket>> Create(const SocketAddress& address,
-                                                   std::uint32_t index,
-                                                   const UdpSocketOptions& options);
+  // `index` is what its AddressPairs carry; of a longer datagram than `datagram_bytes_max` the rest
+  // is cut off.
+  UdpSocket(BoundSocket bound, std::uint32_t index, std::size_t datagram_bytes_max);
   ~UdpSocket();
   UdpSocket(const UdpSocket&) = delete;
   UdpSocket& operator=(const UdpSocket&) = delete;
@@ -52,13 +44,9 @@ class UdpSocket {
 
  private:
   struct Buffers;
-  UdpSocket(UniqueFd fd, SocketAddress address, std::uint32_t index, int receive_buffer_bytes,
-            const UdpSocketOptions& options);
 
-  UniqueFd fd_;
-  SocketAddress address_;
+  BoundSocket bound_;
   std::uint32_t index_;
-  int receive_buffer_bytes_;
   std::size_t unsent_ = 0;
   std::unique_ptr<Buffers> buffers_;
 };
