@@ -7,12 +7,14 @@ tests/interop/client.js and Client.java read requests and print answers, one a l
 
 import asyncio
 import dataclasses
-import os
+import itertools
+import queue
 import re
 import select
 import shutil
 import socket
 import subprocess
+import tempfile
 import threading
 import time
 
@@ -61,7 +63,8 @@ class Libcoap:
     """The coap-client that comes with libcoap, run once for each request."""
 
     FORMATS = {"application/json": 50, "application/link-format": 40, "application/cbor": 60}
-    MESSAGE = re.compile(r"^v:1 t:\w+ c:(\d\.\d\d) \S+ \{\w*\} \[ (.*?)\](?: :: |$)", re.M)
+    MESSAGE = re.compile(
+        r"v:1 t:\w+ c:([2-5]\.\d\d) \S+ \{\w*\} \[ (.*?)\](?: :: '(.*)'| :: .*|)$", re.M)
 
     def __init__(self):
         names = ("coap-client-notls", "coap-client-openssl", "coap-client-gnutls", "coap-client")
@@ -74,7 +77,7 @@ class Libcoap:
         pass
 
     def start(self, address, ask):
-        # -v 7: it prints the code of an answer only in its log.
+        # -v 7: it tells the code of an answer only in its log.
         command = [self.program, "-v", "7", "-B", str(ANSWER_SECONDS_MAX), "-m", ask.method.lower()]
         flags = {"-t": ask.content_format, "-A": ask.accept, "-b": ask.block_bytes}
         for flag, value in flags.items():
@@ -86,28 +89,31 @@ class Libcoap:
             command += ["-O", f"{ask.option},x"]
         if ask.body:
             command += ["-f", "-"]
+        body = tempfile.NamedTemporaryFile()
         process = subprocess.Popen(
-            [*command, url(address, ask.path)],
+            [*command, "-o", body.name, url(address, ask.path)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         process.stdin.write(ask.body)
         process.stdin.close()
         process.stdin = None
-        return process
+        return process, body
 
-    def answer(self, process):
+    def answer(self, process, body):
         output = process.communicate(timeout=ANSWER_SECONDS_MAX + 5)[0].decode(errors="replace")
         messages = list(self.MESSAGE.finditer(output))
         if not messages:
             return Answer(output)
-        code, options = messages[-1].groups()
+        code, options, diagnostic = messages[-1].groups()
         found = dict(re.findall(r"([\w-]+):([^,\s]+)", options))
-        text = re.search(r":: '(.*)'", output[messages[-1].start():])
+        with open(body.name, "rb") as whole:  # written anew, maybe
+            content = whole.read()
+        body.close()
         return Answer(code, self.FORMATS.get(found.get("Content-Format")),
                       int(found["Max-Age"]) if "Max-Age" in found else None,
-                      text[1].encode() if text else b"")
+                      content if code[0] == "2" else (diagnostic or "").encode())
 
     def ask(self, address, *asks):
-        return [self.answer(process) for process in [self.start(address, ask) for ask in asks]]
+        return [self.answer(*one) for one in [self.start(address, ask) for ask in asks]]
 
 
 class Aiocoap:
@@ -156,6 +162,8 @@ class LineClient:
     def __init__(self, command, needs, installed):
         self.command, self.needs, self.installed = command, needs, installed
         self.process = None
+        self.lines = queue.Queue()
+        self.numbers = itertools.count()
 
     def missing(self):
         if shutil.which(self.command[0]) is None:
@@ -174,34 +182,35 @@ class LineClient:
                 self.process.wait()
 
     def start(self):
-        if self.process is None:
-            self.process = subprocess.Popen(
-                self.command, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                env=environment(NODE_PATH=str(INSTALLED / "node_modules")))
+        self.process = subprocess.Popen(
+            self.command, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=environment(NODE_PATH=str(INSTALLED / "node_modules")))
+        threading.Thread(target=self.read, daemon=True).start()
+
+    def read(self):
+        for line in self.process.stdout:
+            self.lines.put(line.rstrip("\n"))
 
     def ask(self, address, *asks):
-        self.start()
-        for number, ask in enumerate(asks):
+        if self.process is None:
+            self.start()
+        numbers = [next(self.numbers) for _ in asks]
+        for number, ask in zip(numbers, asks):
             fields = [number, ask.method, ask.kind, url(address, ask.path), ask.content_format,
                       ask.accept, ask.option, ask.block_bytes, ask.body.hex() or None]
             print(*("-" if field is None else field for field in fields), file=self.process.stdin)
         self.process.stdin.flush()
         answers = {}
-        while len(answers) < len(asks):
-            number, line = self.line().split(" ", 1)
-            answers[int(number)] = self.parsed(line)
-        return [answers[number] for number in range(len(asks))]
-
-    def line(self):
-        """The next line, or an exception after a time in which any request gives up."""
-        lines = []
-        reader = threading.Thread(target=lambda: lines.append(self.process.stdout.readline()))
-        reader.daemon = True
-        reader.start()
-        reader.join(ANSWER_SECONDS_MAX)
-        assert lines and lines[0], f"{self.needs}: no answer to this request"
-        return lines[0].rstrip("\n")
+        deadline = time.monotonic() + ANSWER_SECONDS_MAX
+        while not answers.keys() >= set(numbers):
+            try:
+                line = self.lines.get(timeout=max(0, deadline - time.monotonic()))
+            except queue.Empty:
+                break
+            number, line = line.split(" ", 1)
+            answers[int(number)] = self.parsed(line)  # or one that came too late for its ask
+        return [answers.get(number, Answer("no answer in time")) for number in numbers]
 
     @staticmethod
     def parsed(line):
@@ -228,6 +237,7 @@ def clients():
 @dataclasses.dataclass
 class Passed:
     seconds: float  # since the first
+    peer: tuple  # the client's address
     upward: bool  # from the client
     message: wire.Message
     lost: bool
@@ -235,7 +245,7 @@ class Passed:
     def __str__(self):
         kind = ("CON", "NON", "ACK", "RST")[self.message.type]
         options = " ".join(f"{number}={value.hex()}" for number, value in self.message.options)
-        return (f"{self.seconds:7.3f} {'->' if self.upward else '<-'} {kind} "
+        return (f"{self.seconds:7.3f} {self.peer[1]:5} {'->' if self.upward else '<-'} {kind} "
                 f"{wire.code_text(self.message.code)} id {self.message.message_id:04x} "
                 f"token {self.message.token.hex() or '-'} [{options}] "
                 f"{len(self.message.payload)} bytes{' LOST' if self.lost else ''}")
@@ -243,10 +253,11 @@ class Passed:
 
 class Relay:
     """Passes datagrams between clients and the collector, keeps them, and loses those for which
-    lose(what passes, all that passed before) is true."""
+    lose(what passes, all that passed before) is true. Closed after as long a silence: a client may
+    tell its answer before it has acknowledged it."""
 
-    def __init__(self, server, lose=lambda passing, before: False):
-        self.server, self.lose = server, lose
+    def __init__(self, server, lose=lambda passing, before: False, silence_seconds=0.01):
+        self.server, self.lose, self.silence_seconds = server, lose, silence_seconds
         self.passed = []
         self.below = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.below.bind(("127.0.0.1", 0))
@@ -273,31 +284,35 @@ class Relay:
         return [passed.message for passed in self.passed if passed.upward == upward]
 
     def run(self):
-        while self.open:
+        while True:
             peers = {above: peer for peer, above in self.above.items()}
-            for ready in select.select([self.below, *peers], [], [], 0.02)[0]:
+            patience = 0.02 if self.open else self.silence_seconds
+            ready = select.select([self.below, *peers], [], [], patience)[0]
+            if not ready and not self.open:
+                break
+            for one in ready:
                 try:
-                    datagram, sender = ready.recvfrom(65536)
+                    datagram, sender = one.recvfrom(65536)
                 except ConnectionError:
                     continue  # the other side has closed its port
-                if ready is self.below:
+                if one is self.below:
                     self.up(datagram, sender)
-                elif self.keep(datagram, upward=False):
-                    self.below.sendto(datagram, peers[ready])
+                elif self.keep(datagram, peers[one], upward=False):
+                    self.below.sendto(datagram, peers[one])
 
     def up(self, datagram, sender):
         if sender not in self.above:
             self.above[sender] = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
             self.above[sender].connect(self.server)
-        if self.keep(datagram, upward=True):
+        if self.keep(datagram, sender, upward=True):
             self.above[sender].send(datagram)
 
-    def keep(self, datagram, upward):
+    def keep(self, datagram, peer, *, upward):
         """Notes a datagram; False if it is to be lost."""
         now = time.monotonic()
         if not self.passed:
             self.began = now
-        passing = Passed(now - self.began, upward, wire.decode(datagram), False)
+        passing = Passed(now - self.began, peer, upward, wire.decode(datagram), False)
         passing.lost = self.lose(passing, self.passed)
         self.passed.append(passing)
         return not passing.lost

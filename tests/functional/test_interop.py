@@ -37,17 +37,22 @@ def name(request, fleet):
 
 
 @pytest.fixture
-def ask(collector, fleet, name):
-    """Has the client send its requests all at once through a relay, and returns the answers."""
+def relay(collector):
     with Relay(collector.coap) as relay:
-        yield lambda *asks: fleet[name].ask(relay.address, *asks)
+        yield relay
+
+
+@pytest.fixture
+def ask(relay, fleet, name):
+    """Has the client send its requests all at once through the relay, and returns the answers."""
+    return lambda *asks: fleet[name].ask(relay.address, *asks)
 
 
 def all_at_once(fleet, server, scenario, **relay_options):
     """{name: (answers, relay)}: every client that is there, each through a relay of its own."""
 
     def one(name):
-        with Relay(server, **relay_options) as relay:
+        with Relay(server, silence_seconds=0.5, **relay_options) as relay:
             return fleet[name].ask(relay.address, *scenario(name)), relay
 
     there = [name for name in CLIENTS if not fleet[name].missing()]

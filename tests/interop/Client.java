@@ -80,6 +80,11 @@ public class Client {
           protected void failed() {
             say(id, request.isRejected() ? "rejected" : "no answer in time");
           }
+
+          @Override
+          public void onCancel() {
+            say(id, "given up");
+          }
         });
     request.send(endpoint(field[7]));
   }
