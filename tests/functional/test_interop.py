@@ -7,6 +7,7 @@ import json
 import os
 import re
 import sqlite3
+import time
 
 import pytest
 
@@ -179,3 +180,84 @@ def test_lost_answer(after_lost_answers, name):
     first, again = relay.messages(upward=True)
     assert first == again
     assert relay.messages(upward=False)[0] == relay.messages(upward=False)[1]
+
+
+def through_slow_commit(directory, fleet, scenario, lose):
+    """Answers and rows of all clients, when no commit was possible for longer than any of them
+    waits for its first acknowledgement."""
+    collector = Collector(directory)
+    try:
+        all_at_once(fleet, collector.coap, lambda name: [Ask("GET", "/health")])  # started, all
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            with locked(collector.database):
+                answers = pool.submit(all_at_once, fleet, collector.coap, scenario, lose=lose)
+                time.sleep(2.6)
+            found = answers.result(), collector.rows()
+        collector.stop()
+        return found
+    finally:
+        collector.kill()
+
+
+@pytest.fixture(scope="module")
+def after_slow_commit(tmp_path_factory, fleet):
+    """Three events of each client; its first confirmable answer is lost."""
+    return through_slow_commit(
+        tmp_path_factory.mktemp("slow"), fleet,
+        lambda name: [post(wire.event(f"{name} {n}"), kind=kind)
+                      for n, kind in enumerate(["CON", "CON", "NON"])],
+        lambda passing, before: not passing.upward and passing.message.type == wire.CON
+        and not any(one.lost for one in before))
+
+
+def test_slow_commit(after_slow_commit, name):
+    answers, rows = after_slow_commit
+    got, relay = answers[name]
+    assert [answer.code for answer in got] == ["2.01"] * 3
+    stored = sorted(row["value"] for row in rows if row["value"].startswith(name))
+    assert stored == [f"{name} {n}" for n in range(3)]
+    requests = [one for one in relay.passed if one.upward and one.message.code == wire.POST]
+    assert len(requests) == 3, "acknowledged before the client had to send it again"
+    for request in requests:
+        after = [one for one in relay.passed if one.peer == request.peer and one is not request]
+        if request.message.type == wire.CON:
+            separately_answered(request, after)
+        else:
+            kinds = [one.message.type for one in after
+                     if one.message.token == request.message.token]
+            assert kinds == [wire.NON]
+
+
+def separately_answered(request, after):
+    """RFC 7252 section 5.2.2, from the first acknowledgement to the client's own."""
+    empty = wire.Message(wire.ACK, wire.EMPTY, request.message.message_id)
+    (acknowledged,) = [one for one in after if not one.upward and one.message == empty]
+    assert 0.8 < acknowledged.seconds - request.seconds < 2
+    answers = [one for one in after
+               if not one.upward and one.message.token == request.message.token]
+    (answer, *others) = [one.message for one in answers]
+    assert (answer.type, answer.code) == (wire.CON, wire.CREATED)
+    assert answer.message_id != request.message.message_id
+    assert others == [answer] * answers[0].lost, "sent again if and only if it was lost"
+    last = answers[-1]
+    replies = [one.message for one in after
+               if one.upward and one.message.message_id == answer.message_id]
+    assert replies == [wire.Message(wire.ACK, wire.EMPTY, answer.message_id)] and not last.lost
+
+
+@pytest.fixture(scope="module")
+def after_slow_and_lossy_commit(tmp_path_factory, fleet):
+    """The first two datagrams to each client are lost: its acknowledgement, and whatever comes
+    next: another, or the separate answer."""
+    return through_slow_commit(
+        tmp_path_factory.mktemp("slow"), fleet, lambda name: [post(wire.event(name))],
+        lambda passing, before: not passing.upward and sum(one.lost for one in before) < 2)
+
+
+def test_slow_commit_and_lost_acknowledgement(after_slow_and_lossy_commit, name):
+    answers, rows = after_slow_and_lossy_commit
+    (answer,), relay = answers[name]
+    assert answer.code == "2.01"
+    assert [row["value"] for row in rows].count(name) == 1
+    requests = [one for one in relay.messages(upward=True) if one.code == wire.POST]
+    assert len(requests) > 1 and all(one == requests[0] for one in requests)
