@@ -261,3 +261,75 @@ def test_slow_commit_and_lost_acknowledgement(after_slow_and_lossy_commit, name)
     assert [row["value"] for row in rows].count(name) == 1
     requests = [one for one in relay.messages(upward=True) if one.code == wire.POST]
     assert len(requests) > 1 and all(one == requests[0] for one in requests)
+
+
+BLOCK1 = 27
+
+
+@pytest.mark.parametrize("block_bytes", [64, 1024])
+@pytest.mark.parametrize("kind", ["CON", "NON"])
+def test_event_in_blocks(collector, relay, ask, kind, block_bytes):
+    value = "".join(chr(ord("a") + n % 26) for n in range(3000))
+    event = post(wire.event(value, timestamp=TIMESTAMP), kind=kind, block_bytes=block_bytes)
+    for _ in range(2):
+        (answer,) = ask(event)
+        assert (answer.code, answer.body) == ("2.01", b"")
+    (row,) = collector.rows()
+    assert row["value"] == value
+    blocks = [message.option(BLOCK1) for message in relay.messages(upward=True)]
+    assert len(blocks) == 2 * -(-len(event.body) // block_bytes)
+    assert {16 << (block & 7) for block in blocks} == {block_bytes}
+
+
+def test_body_too_large(start, fleet, name):
+    collector = start(body_bytes_max=8192)
+    with Relay(collector.coap) as relay:
+        (answer,) = fleet[name].ask(relay.address, post(wire.event("x" * 9000), block_bytes=512))
+    assert answer.code == "4.13"
+    assert relay.messages(upward=False)[-1].option(wire.SIZE1) == 8192
+    assert collector.rows() == []
+
+
+@pytest.fixture(scope="module")
+def after_lossy_blocks(tmp_path_factory, fleet):
+    """A block and the answer to another are lost."""
+    def lose(passing, before):
+        same_way = [one for one in before if one.upward == passing.upward]
+        return len(same_way) == (2 if passing.upward else 3)
+
+    collector = Collector(tmp_path_factory.mktemp("blocks"))
+    try:
+        answers = all_at_once(
+            fleet, collector.coap,
+            lambda name: [post(wire.event(name + "x" * 3000), block_bytes=512)], lose=lose)
+        yield answers, collector.rows()
+        collector.stop()
+    finally:
+        collector.kill()
+
+
+def test_lost_blocks(after_lossy_blocks, name):
+    answers, rows = after_lossy_blocks
+    (answer,), relay = answers[name]
+    assert answer.code == "2.01"
+    assert [row["value"] for row in rows].count(name + "x" * 3000) == 1
+    assert sum(one.lost for one in relay.passed) == 2
+
+
+@pytest.fixture(scope="module")
+def after_slow_commit_of_blocks(tmp_path_factory, fleet):
+    return through_slow_commit(
+        tmp_path_factory.mktemp("slow"), fleet,
+        lambda name: [post(wire.event(name + "x" * 3000), block_bytes=512)],
+        lambda passing, before: False)
+
+
+def test_slow_commit_of_blocks(after_slow_commit_of_blocks, name):
+    answers, rows = after_slow_commit_of_blocks
+    (answer,), relay = answers[name]
+    assert answer.code == "2.01"
+    assert [row["value"] for row in rows].count(name + "x" * 3000) == 1
+    blocks = [one for one in relay.passed if one.upward and one.message.code == wire.POST]
+    assert len(blocks) == 7
+    separately_answered(blocks[-1], [one for one in relay.passed if one is not blocks[-1]
+                                     and one.seconds >= blocks[-1].seconds])
