@@ -13,7 +13,8 @@ namespace {
 
 constexpr const char* kCreated = R"({"create":{"status":201}})";
 constexpr const char* kConflict =
-    R"({"create":{"status":409,"error":{"type":"version_conflict_engine_exception","reason":"r"}}})";
+    R"({"create":{"status":409,"error":{"type":"version_conflict_engine_exception","reason":"r"}})"
+    "}";
 constexpr const char* kMapping =
     R"({"create":{"status":400,"error":{"type":"mapper_parsing_exception","reason":"failed to )"
     R"(parse field [value.number]. Preview of field's value: 'secret'"}}})";
