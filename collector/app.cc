@@ -1,5 +1,6 @@
 #include "collector/app.h"
 
+#include <poll.h>
 #include <sys/random.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
@@ -9,10 +10,14 @@
 
 #include "collector/handlers/health.h"
 #include "collector/handlers/well_known_core.h"
+#include "collector/http/curl_http_client.h"
+#include "collector/http/perform.h"
 #include "collector/middleware/content_format.h"
 #include "collector/middleware/critical_options.h"
 #include "collector/middleware/default_headers.h"
 #include "collector/middleware/router.h"
+#include "collector/store/elasticsearch/elasticsearch_store.h"
+#include "collector/store/elasticsearch/engine_check.h"
 #include "collector/store/sqlite/sqlite_store.h"
 
 namespace collector {
@@ -21,6 +26,7 @@ namespace {
 constexpr int kTurnMsMax = 1'000;                    // the loop goes round at least this often
 constexpr std::size_t kDatagramOverheadBytes = 512;  // header, token and options beside a payload
 constexpr std::size_t kBlockBytesMax = 1'024;        // of a body, whatever a whole payload may have
+constexpr int kEngineRetryMs = 500;                  // at the start
 // Exchanges kept beyond the events' limit, so that /health answers when that is reached.
 constexpr std::size_t kExchangesForOthers = 64;
 
@@ -28,6 +34,29 @@ std::uint64_t RandomSeed() {
   std::uint64_t seed = 0;
   CHECK(getrandom(&seed, sizeof(seed), 0) == sizeof(seed));
   return seed;
+}
+
+std::string StorePlace(const Config& config) {
+  if (config.store == "sqlite") return config.sqlite_path;
+  return config.elasticsearch.urls.front() + "/" + config.elasticsearch.stream;
+}
+
+// With a poller of its own, because the loop does not go round yet. A signal ends the wait.
+Result<EngineFound> WaitForEngine(const ElasticsearchOptions& options, int signals) {
+  auto poller = Poller::Create();
+  if (!poller.ok()) return poller.error();
+  auto client = CurlHttpClient::Create(options.http, poller.value().get());
+  if (!client.ok()) return client.error();
+  const std::int64_t until_ns =
+      ReadClock().monotonic_ns + options.start_timeout_seconds * kNsPerSecond;
+  const auto exchange = [&client, &poller](HttpRequest request) {
+    return Perform(client.value().get(), poller.value().get(), std::move(request));
+  };
+  const auto wait = [signals, until_ns] {
+    pollfd signalled{.fd = signals, .events = POLLIN, .revents = 0};
+    return poll(&signalled, 1, kEngineRetryMs) == 0 && ReadClock().monotonic_ns < until_ns;
+  };
+  return FindEngine(options, exchange, wait);
 }
 
 }  // namespace
@@ -60,11 +89,7 @@ Status App::Build(SocketSet sockets) {
   Status watched = poller_->Watch(signals_.get(), [this] { OnSignal(); });
   if (!watched.ok()) return watched;
 
-  auto store = SqliteStore::Create(
-      {.path = config_.sqlite_path, .batch_events_max = config_.batch_events_max}, poller_.get(),
-      &metrics_, log_);
-  if (!store.ok()) return store.error();
-  store_ = std::move(store).value();
+  if (Status opened = OpenStore(); !opened.ok()) return opened;
   state_.store_name = store_->name();
 
   // A body in blocks may be at least as large as one that needs none.
@@ -95,6 +120,29 @@ Status App::Build(SocketSet sockets) {
   auto admin = AdminServer::Create(config_.http_listen, &state_, &metrics_);
   if (!admin.ok()) return admin.error();
   admin_ = std::move(admin).value();
+  return Ok{};
+}
+
+Status App::OpenStore() {
+  if (config_.store == "elasticsearch") return OpenElasticsearch();
+  auto store = SqliteStore::Create(
+      {.path = config_.sqlite_path, .batch_events_max = config_.batch_events_max}, poller_.get(),
+      &metrics_, log_);
+  if (!store.ok()) return store.error();
+  store_ = std::move(store).value();
+  return Ok{};
+}
+
+Status App::OpenElasticsearch() {
+  auto found = WaitForEngine(config_.elasticsearch, signals_.get());
+  if (!found.ok()) return found.error();
+  log_->info("{} at {}", found.value().name, found.value().url);
+  for (const std::string& warning : found.value().warnings) log_->warn("{}", warning);
+  auto client = CurlHttpClient::Create(config_.elasticsearch.http, poller_.get());
+  if (!client.ok()) return client.error();
+  http_client_ = std::move(client).value();
+  store_ = std::make_unique<ElasticsearchStore>(config_.elasticsearch, RandomSeed(),
+                                                http_client_.get(), &metrics_, log_);
   return Ok{};
 }
 
@@ -132,7 +180,7 @@ int App::Run() {
   state_.last_turn_ns = ReadClock().monotonic_ns;
   state_.phase = ServiceState::Phase::kServing;
   log_->info("coap-collector {}, store {} at {}, receive buffer {} KiB", COLLECTOR_VERSION,
-             store_->name(), config_.sqlite_path, endpoint_->receive_buffer_bytes() / 1024);
+             store_->name(), StorePlace(config_), endpoint_->receive_buffer_bytes() / 1024);
   // At every level: whoever starts this process with port 0 reads the ports from here.
   const auto always = log_->clone(log_->name());
   always->set_level(spdlog::level::info);

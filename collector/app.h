@@ -13,6 +13,7 @@
 #include "collector/config.h"
 #include "collector/handlers/events.h"
 #include "collector/http/admin_server.h"
+#include "collector/http/http_client.h"
 #include "collector/middleware/access_log.h"
 #include "collector/middleware/body_assembly.h"
 #include "collector/store/store.h"
@@ -38,6 +39,8 @@ class App {
  private:
   App(const Config& config, UniqueFd signals, std::shared_ptr<spdlog::logger> log);
   Status Build(SocketSet sockets);
+  Status OpenStore();
+  Status OpenElasticsearch();
   Handler BuildChain();
   void OnSignal();
   [[nodiscard]] int TurnMs() const;
@@ -53,6 +56,7 @@ class App {
   // In the order they are built; each uses only what is above it.
   UniqueFd signals_;
   std::unique_ptr<Poller> poller_;
+  std::unique_ptr<HttpClient> http_client_;  // the store's, if it needs one
   std::unique_ptr<Store> store_;
   std::unique_ptr<EventsHandler> events_;
   std::unique_ptr<BodyAssembly> bodies_;

@@ -3,7 +3,6 @@
 #include <simdjson.h>
 
 #include <array>
-#include <optional>
 
 #include "collector/base/clock.h"
 #include "event/event_json.h"
@@ -131,18 +130,6 @@ bool BulkAnswerReader::Read(std::string_view body, std::size_t items_sent,
     if (items->size() == items_sent || !ReadItem(answer, &items->emplace_back())) return false;
   }
   return items->size() == items_sent;
-}
-
-RequestError ReadRequestError(std::string_view body) {
-  RequestError error;
-  simdjson::dom::parser parser;
-  element told;
-  if (parser.parse(body.data(), body.size())["error"].get(told) != simdjson::SUCCESS) return error;
-  std::string_view text;
-  if (told["type"].get(text) == simdjson::SUCCESS) error.type = text;
-  if (told["reason"].get(text) == simdjson::SUCCESS) error.reason = text;
-  if (told.get(text) == simdjson::SUCCESS) error.reason = text;
-  return error;
 }
 
 }  // namespace collector

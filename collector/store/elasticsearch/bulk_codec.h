@@ -44,11 +44,4 @@ class BulkAnswerReader {
   std::unique_ptr<simdjson::dom::parser> parser_;
 };
 
-// The error that an answer to a whole request tells; empty where it does not.
-struct RequestError {
-  std::string type;
-  std::string reason;
-};
-RequestError ReadRequestError(std::string_view body);
-
 }  // namespace collector

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "collector/store/elasticsearch/installation.h"
 #include "collector/store/elasticsearch/retry_policy.h"
 
 namespace collector {
@@ -16,14 +17,10 @@ constexpr std::string_view kBulkPath =
 constexpr std::size_t kProbeEventsMax = 64;
 constexpr std::int64_t kProbeTimeoutMs = 5'000;  // an engine that hangs is asked again
 
-std::string WhatFailed(const std::string& url, const HttpResponse& response) {
+std::string WhatFailed(const std::string& stream_url, const HttpResponse& response) {
   if (response.status == 0) return response.error;
-  std::string what = url + " answered " + std::to_string(response.status);
-  const RequestError error = ReadRequestError(response.body);
-  if (!error.type.empty()) what.append(" ").append(Told(error.type));
-  if (!error.reason.empty()) what.append(": ").append(Told(error.reason));
-  const std::string_view advice = AdviceFor(response.status);
-  if (!advice.empty()) what.append("; ").append(advice);
+  std::string what = RequestFailure("POST", stream_url + "/_bulk", response).message;
+  if (response.status == 404) what += "; collector setup makes the stream";
   return what;
 }
 
@@ -291,7 +288,8 @@ void ElasticsearchStore::Fail(Bulk* bulk, const HttpResponse& response) {
   const bool denied = response.status == 401 || response.status == 403;
   (denied ? metrics.requests_denied : metrics.requests_failed).Add();
   failing_ = true;
-  log_.RequestFailed(bulk->host, response.status, WhatFailed(hosts_.url(bulk->host), response),
+  log_.RequestFailed(bulk->host, response.status,
+                     WhatFailed(hosts_.url(bulk->host) + "/" + options_.stream, response),
                      now_.monotonic_ns);
   // A busy engine is left alone by the back-off; the breaker would have it idle.
   if (JudgeRequest(response.status) != RequestFate::kBusy) {

@@ -25,7 +25,6 @@ constexpr int kOk = 200;
 constexpr int kCreated = 201;
 constexpr int kUnauthorized = 401;
 constexpr int kForbidden = 403;
-constexpr int kNotFound = 404;
 constexpr int kConflict = 409;
 constexpr int kPayloadTooLarge = 413;
 constexpr int kTooManyRequests = 429;
@@ -57,22 +56,6 @@ RequestFate JudgeRequest(int status) {
     default:
       return RequestFate::kFailed;
   }
-}
-
-std::string_view AdviceFor(int status) {
-  switch (status) {
-    case kUnauthorized:
-      return "check the user and password, API key or token";
-    case kForbidden:
-      return "this user needs the privileges create_doc and auto_configure on the stream";
-    case kNotFound:
-      return "check the URL and that the stream exists: collector setup makes it";
-    default:
-      break;
-  }
-  return status >= 300 && status < 500 && status != kTooManyRequests
-             ? "check that the URL is the engine's own and not a proxy's or another service's"
-             : "";
 }
 
 std::int64_t BackOffNs(std::int64_t ms_min, std::int64_t ms_max, int attempts,

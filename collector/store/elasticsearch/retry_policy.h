@@ -22,10 +22,6 @@ enum class RequestFate : std::uint8_t {
 // `status` 0: no answer, or not all of it.
 RequestFate JudgeRequest(int status);
 
-// What an operator should look at when whole requests are answered so; empty where the engine will
-// help itself.
-std::string_view AdviceFor(int status);
-
 // Capped exponential back-off with full jitter: anything from 0 to the limit of this attempt.
 // `attempts` made so far, at least 1; `random` is any 64 bits.
 std::int64_t BackOffNs(std::int64_t ms_min, std::int64_t ms_max, int attempts,

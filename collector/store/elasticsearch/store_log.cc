@@ -8,13 +8,13 @@ namespace {
 constexpr std::int64_t kAnewNs = kNsPerSecond;         // between lines about a new failure
 constexpr std::int64_t kRepeatNs = 60 * kNsPerSecond;  // about one that goes on
 constexpr std::int64_t kItemsNs = 10 * kNsPerSecond;
-constexpr std::size_t kReasonBytesMax = 200;
+constexpr std::size_t kTextBytesMax = 500;
 
 }  // namespace
 
 std::string Told(std::string_view reason) {
   reason = reason.substr(0, reason.find("Preview of field's value"));
-  std::string told(reason.substr(0, kReasonBytesMax));
+  std::string told(reason.substr(0, kTextBytesMax));
   for (char& c : told) {
     if (static_cast<unsigned char>(c) < ' ' || c == 0x7f) c = ' ';
   }
@@ -22,12 +22,13 @@ std::string Told(std::string_view reason) {
   return told;
 }
 
-void StoreLog::RequestFailed(std::size_t host, int status, const std::string& what,
+void StoreLog::RequestFailed(std::size_t host, int status, const std::string& failure,
                              std::int64_t now_ns) {
   Host& state = hosts_[host];
   ++state.failures;
   const bool anew = !state.told || state.status != status;
   if (state.told_ns != 0 && now_ns < state.told_ns + (anew ? kAnewNs : kRepeatNs)) return;
+  const std::string what = Told(failure);
   if (anew) {
     log_->error("{}; its events are tried again until their deadline", what);
   } else {

@@ -17,8 +17,8 @@ class StoreLog {
   StoreLog(std::shared_ptr<spdlog::logger> log, std::size_t hosts)
       : log_(std::move(log)), hosts_(hosts) {}
 
-  // A request failed. `what` tells cause and URL; `status` is what it was answered, 0 if nothing.
-  void RequestFailed(std::size_t host, int status, const std::string& what, std::int64_t now_ns);
+  // A request failed. `failure` tells cause and URL; `status` is the answer's, 0 if none came.
+  void RequestFailed(std::size_t host, int status, const std::string& failure, std::int64_t now_ns);
   void RequestSucceeded(std::size_t host, const std::string& url);
 
   // Of a batch that was answered, so many events were not taken, the first for this reason.
@@ -49,7 +49,7 @@ class StoreLog {
 };
 
 // An engine's own words, fit for a log line: without the field's value that some end with, without
-// control characters, cut.
+// control characters, not endless.
 std::string Told(std::string_view reason);
 
 }  // namespace collector

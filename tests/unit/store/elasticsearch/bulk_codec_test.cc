@@ -150,16 +150,4 @@ TEST_CASE("of an answer that is not whole nothing is believed") {
   }
 }
 
-TEST_CASE("the error of a whole request") {
-  const RequestError error = ReadRequestError(
-      R"({"error":{"root_cause":[{"type":"x","reason":"y"}],"type":"security_exception",)"
-      R"("reason":"missing authentication credentials"},"status":401})");
-  CHECK(error.type == "security_exception");
-  CHECK(error.reason == "missing authentication credentials");
-  CHECK(ReadRequestError(R"({"error":"no handler found","status":400})").reason ==
-        "no handler found");
-  CHECK(ReadRequestError("<html>").reason.empty());
-  CHECK(ReadRequestError("Unauthorized").type.empty());
-}
-
 }  // namespace collector

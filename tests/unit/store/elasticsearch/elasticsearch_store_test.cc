@@ -13,8 +13,7 @@ namespace {
 
 constexpr const char* kCreated = R"({"create":{"status":201}})";
 constexpr const char* kConflict =
-    R"({"create":{"status":409,"error":{"type":"version_conflict_engine_exception","reason":"r"}})"
-    "}";
+    R"({"create":{"status":409,"error":{"type":"version_conflict_engine_exception"}}})";
 constexpr const char* kMapping =
     R"({"create":{"status":400,"error":{"type":"mapper_parsing_exception","reason":"failed to )"
     R"(parse field [value.number]. Preview of field's value: 'secret'"}}})";
@@ -275,14 +274,14 @@ TEST_CASE("a request that failed is tried again whole, and told once") {
 TEST_CASE("an operator's error loses no event and says what to do") {
   const auto [status, advice, denied] =
       GENERATE(table<int, std::string, unsigned>({{401, "check the user and password", 1u},
-                                                  {403, "needs the privileges", 1u},
+                                                  {403, "lacks privileges", 1u},
                                                   {404, "collector setup", 0u}}));
   StoreTest test(OneHost());
   test.SubmitAndFlush(0);
   test.http.Answer(status, R"({"error":{"type":"some_exception","reason":"why"},"status":0})");
   CHECK(test.IsOpen(0));
-  CHECK(test.Log().find("http://a:9200 answered " + std::to_string(status) +
-                        " some_exception: why; ") != std::string::npos);
+  CHECK(test.Log().find("POST http://a:9200/metrics-coap.events-default/_bulk: " +
+                        std::to_string(status) + " \"some_exception\" why; ") != std::string::npos);
   CHECK(test.Log().find(advice) != std::string::npos);
   CHECK(test.metrics.elasticsearch.requests_denied.Get() == denied);
   test.TurnWhenDue();
