@@ -196,8 +196,9 @@ void MessageLayer::Process(const AddressPair& addresses, const Message& message,
   if (pending_[ticket].live) {
     Remember(key, request_hash, ticket);
     if (message.type == MessageType::kConfirmable) Link(ticket);
-  } else if (message.block1) {
-    // A block is not idempotent: the next one may be here already when this one comes again.
+  } else if (message.block1 && pending_[ticket].answered != Code::kRequestEntityIncomplete) {
+    // A block is not idempotent: the next one may be here already when this one comes again. But
+    // one that came too early may come at the right time yet.
     Remember(key, request_hash, ticket);
     exchanges_.Answered(key, ticket, pending_[ticket].place,
                         {.code = static_cast<std::uint8_t>(pending_[ticket].answered),

@@ -104,7 +104,7 @@ bool BodyAssembly::MakeRoom(std::int64_t now_ns) {
       std::min_element(bodies_.begin(), bodies_.end(), [](const auto& left, const auto& right) {
         return left.second.last_ns < right.second.last_ns;
       });
-  if (now_ns - oldest->second.last_ns < kStalledNs) return false;
+  if (oldest == bodies_.end() || now_ns - oldest->second.last_ns < kStalledNs) return false;
   Forget(oldest->first);
   return true;
 }
