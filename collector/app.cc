@@ -148,7 +148,8 @@ Status App::OpenElasticsearch() {
 
 Handler App::BuildChain() {
   return Chain(
-      {access_log_->Wrap(), CheckCriticalOptions(), CheckContentFormat(), DefaultHeaders()},
+      {access_log_->Wrap(), CheckCriticalOptions(),
+       CheckContentFormat({.required = config_.content_format_required}), DefaultHeaders()},
       Router({{Code::kPost, "/events", bodies_->Wrap([this](const Request& request, Reply reply) {
                  events_->Post(request, std::move(reply));
                })},

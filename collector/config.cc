@@ -61,6 +61,9 @@ void AddLimits(CLI::App* app, Config* config) {
                          "Exchanges remembered for 247 s, 32 bytes each; oldest out first");
   AddNumber<std::size_t>(app, "--receive-buffer-bytes", &config->receive_buffer_bytes, 65'536,
                          1 << 30, "Receive buffer asked of the system for each socket");
+  app->add_flag("--content-format-required", config->content_format_required,
+                "Answer 4.15 to a request that names no Content-Format, instead of taking it as "
+                "JSON");
   AddNumber(app, "--drain-timeout-seconds", &config->drain_timeout_seconds, 1, 3'600,
             "How long after SIGTERM accepted events may take to be committed");
 }

@@ -16,6 +16,9 @@ inline constexpr std::size_t kNameBytesMax = 256;
 inline constexpr std::size_t kClientIdBytesMax = 64;
 inline constexpr int kPayloadDepthMax = 16;
 
+// Events in one body.
+inline constexpr std::size_t kEventsPerBodyMax = 1'000;
+
 struct Event {
   std::string name_space;  // "namespace" on the wire; names are never empty
   std::string sender;
@@ -24,6 +27,7 @@ struct Event {
   Json value;                                // payload.value; never null
   Json extra;                                // payload's other members: null, or an object
   std::optional<std::int64_t> timestamp_ns;  // since the Unix epoch, never negative
+  std::int64_t arrival_offset_ns = 0;        // without one: when it was, from its arrival on
   std::string client_id;                     // "id" on the wire; empty: none
 };
 

@@ -47,7 +47,8 @@ EventIdHasher::EventIdHasher()
 EventIdHasher::~EventIdHasher() = default;
 
 EventId EventIdHasher::Hash(const Event& event, std::string_view payload_json,
-                            std::int64_t timestamp_ns, std::uint64_t exchange) {
+                            std::int64_t timestamp_ns, std::uint64_t exchange,
+                            std::uint32_t index) {
   canonical_.clear();
   AppendField(event.name_space, &canonical_);
   AppendField(event.sender, &canonical_);
@@ -56,6 +57,8 @@ EventId EventIdHasher::Hash(const Event& event, std::string_view payload_json,
   AppendField(event.client_id, &canonical_);
   AppendBigEndian(static_cast<std::uint64_t>(timestamp_ns), 8, &canonical_);
   AppendBigEndian(exchange, 8, &canonical_);
+  // The first of many has the id that it would have alone.
+  if (index > 0) AppendBigEndian(index, 4, &canonical_);
 
   std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
   unsigned int digest_bytes = 0;

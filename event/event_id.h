@@ -30,10 +30,10 @@ class EventIdHasher {
 
   // The id of an event. `payload_json` is its canonical payload (AppendPayloadJson) and
   // `timestamp_ns` its own timestamp, or where it has none the collector's arrival time. In that
-  // second case `exchange` must identify the exchange it came by, because then nothing else tells
-  // two equal readings apart; else it is 0.
+  // second case `exchange` must identify the exchange it came by and `index` its place among that
+  // request's events, because then nothing else tells two equal readings apart; else they are 0.
   EventId Hash(const Event& event, std::string_view payload_json, std::int64_t timestamp_ns,
-               std::uint64_t exchange);
+               std::uint64_t exchange, std::uint32_t index = 0);
 
  private:
   struct MdFree {

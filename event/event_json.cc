@@ -6,16 +6,14 @@
 #include <charconv>
 #include <cstdint>
 
+#include "event/dom.h"
 #include "event/timestamp.h"
 
 namespace collector {
 namespace {
 
 using simdjson::dom::element;
-using simdjson::dom::element_type;
 using simdjson::dom::object;
-
-constexpr std::size_t kDiagnosticBytesMax = 64;
 
 // The members of an event, as bits so that a second one of the same name is seen.
 enum Field : unsigned {
@@ -55,30 +53,12 @@ const NamedField& Find(const Fields& fields, std::string_view key, std::size_t* 
   return kUnknown;
 }
 
-// What is wrong with a text that is not JSON, in few words.
-std::string_view Explain(simdjson::error_code error) {
-  switch (error) {
-    case simdjson::NUMBER_ERROR:
-    case simdjson::NUMBER_OUT_OF_RANGE:
-      return "not a number, or out of range";
-    case simdjson::UTF8_ERROR:
-      return "not UTF-8";
-    case simdjson::STRING_ERROR:
-    case simdjson::UNESCAPED_CHARS:
-      return "control character or bad escape in a string";
-    case simdjson::UNCLOSED_STRING:
-      return "a string does not end";
-    case simdjson::DEPTH_ERROR:
-      return "nested too deep";
-    default:
-      return "commas, colons, braces or quotes are wrong";
-  }
-}
-
 // Copies a parsed event into an Event, checking each member.
 class EventReader {
  public:
-  EventReader(Event* event, std::string* diagnostic) : event_(event), diagnostic_(diagnostic) {}
+  // `where`: "[3].", or nothing for an event that is alone.
+  EventReader(std::string_view where, Timestamps timestamps, Event* event, std::string* diagnostic)
+      : where_(where), timestamps_(timestamps), event_(event), diagnostic_(diagnostic) {}
 
   bool Read(const element& root) {
     object members;
@@ -86,26 +66,15 @@ class EventReader {
     std::size_t next = 0;
     for (const auto& [key, value] : members) {
       const NamedField& known = Find(kTopFields, key, &next);
-      if (known.field == kNone) return Unknown(key);
+      if (known.field == kNone) return Fail(Shown(key), "is no member of an event");
       if (!See(known) || !ReadMember(known, value)) return false;
     }
     return Complete();
   }
 
-  bool NotJson(simdjson::error_code error) { return Fail("not JSON:", Explain(error)); }
-
  private:
   bool Fail(std::string_view what, std::string_view why) {
-    diagnostic_->assign(what).append(" ").append(why);
-    if (diagnostic_->size() > kDiagnosticBytesMax) diagnostic_->resize(kDiagnosticBytesMax);
-    return false;
-  }
-
-  // A key is the sender's own bytes: only what prints plainly is given back.
-  bool Unknown(std::string_view key) {
-    std::string shown;
-    for (const char c : key.substr(0, 32)) shown.push_back(c > ' ' && c < 0x7f ? c : '?');
-    return Fail(shown, "is no member of an event");
+    return Refuse(diagnostic_, std::string(where_).append(what), why);
   }
 
   bool See(const NamedField& known) {
@@ -149,18 +118,17 @@ class EventReader {
   bool ReadName(const NamedField& known, const element& value, std::string* name) {
     std::string_view text;
     if (!ReadText(known, value, &text)) return false;
-    if (text.empty()) return Fail(known.path, "is empty");
-    if (text.size() > kNameBytesMax) return Fail(known.path, "is longer than 256 bytes");
-    for (const char c : text) {
-      if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) {
-        return Fail(known.path, "has a control character");
-      }
-    }
+    if (const auto why = WhyNoName(text); !why.empty()) return Fail(known.path, why);
     name->assign(text);
     return true;
   }
 
   bool ReadTimestamp(const NamedField& known, const element& value) {
+    if (timestamps_ == Timestamps::kTextOrSeconds && value.is_number()) {
+      event_->timestamp_ns =
+          value.is_int64() ? NanosecondsOf(std::int64_t(value)) : NanosecondsOf(double(value));
+      return event_->timestamp_ns.value_or(-1) >= 0 || Fail(known.path, "is not 1970 to 2261");
+    }
     std::string_view text;
     if (!ReadText(known, value, &text)) return false;
     event_->timestamp_ns = ParseTimestamp(text);
@@ -183,68 +151,40 @@ class EventReader {
     for (const auto& [key, value] : members) {
       const NamedField& known = Find(kPayloadFields, key, &next);
       if (!See(known)) return false;
+      std::string_view why;
       if (known.field == kType) {
         if (!ReadName(known, value, &event_->type)) return false;
       } else if (known.field == kValue) {
         if (value.is_null()) return Fail(known.path, "is null");
-        if (!Convert(value, kPayloadDepth + 1, &event_->value)) return false;
-      } else if (!AddMember(key, value, kPayloadDepth + 1, &event_->extra)) {
-        return false;
+        why = CopyValue(value, kMemberDepth, &event_->value);
+      } else {
+        why = CopyMember(key, value, kMemberDepth, &event_->extra);
       }
+      if (!why.empty()) return Fail("payload", why);
     }
     return true;
   }
 
-  bool AddMember(std::string_view key, const element& value, int depth, Json* to) {
-    if (to->contains(key)) return Fail("payload", "has a member twice");
-    return Convert(value, depth, &(*to)[std::string(key)]);
-  }
-
-  // Recursion is bounded by kPayloadDepthMax.
-  bool Convert(const element& from, int depth, Json* to) {
-    switch (from.type()) {
-      case element_type::OBJECT:
-        if (depth > kPayloadDepthMax) return Fail("payload", "is nested deeper than 16");
-        *to = Json::object();
-        for (const auto& [key, value] : object(from)) {
-          if (!AddMember(key, value, depth + 1, to)) return false;
-        }
-        return true;
-      case element_type::ARRAY:
-        if (depth > kPayloadDepthMax) return Fail("payload", "is nested deeper than 16");
-        *to = Json::array();
-        for (const element value : simdjson::dom::array(from)) {
-          if (!Convert(value, depth + 1, &to->emplace_back(nullptr))) return false;
-        }
-        return true;
-      case element_type::INT64:
-        *to = std::int64_t(from);
-        return true;
-      case element_type::UINT64:
-        *to = std::uint64_t(from);
-        return true;
-      case element_type::DOUBLE:
-        *to = double(from);
-        return true;
-      case element_type::BOOL:
-        *to = bool(from);
-        return true;
-      case element_type::STRING:
-        *to = std::string_view(from);
-        return true;
-      case element_type::NULL_VALUE:
-        *to = nullptr;
-        return true;
-    }
-    return false;
-  }
-
-  static constexpr int kPayloadDepth = 2;  // the event is level 1
-
+  std::string_view where_;
+  Timestamps timestamps_;
   Event* event_;
   std::string* diagnostic_;
   unsigned seen_ = 0;
 };
+
+bool ReadEvents(const element& root, Timestamps timestamps, EventList* events,
+                std::string* diagnostic) {
+  simdjson::dom::array elements;
+  if (root.get(elements) != simdjson::SUCCESS) {
+    return EventReader({}, timestamps, events->Add(), diagnostic).Read(root);
+  }
+  for (const element event : elements) {
+    if (events->size() == kEventsPerBodyMax) return Refuse(diagnostic, "more than", "1000 events");
+    const std::string where = "[" + std::to_string(events->size()) + "].";
+    if (!EventReader(where, timestamps, events->Add(), diagnostic).Read(event)) return false;
+  }
+  return events->size() > 0 || Refuse(diagnostic, "array", "has no events");
+}
 
 template <typename Number>
 void AppendNumber(Number number, std::string* out) {
@@ -287,22 +227,17 @@ void AppendJsonText(std::string_view text, std::string* out) {
 EventJsonDecoder::EventJsonDecoder() : parser_(std::make_unique<simdjson::dom::parser>()) {}
 EventJsonDecoder::~EventJsonDecoder() = default;
 
-bool EventJsonDecoder::Decode(std::string_view text, Event* event, std::string* diagnostic) {
-  event->extra = nullptr;
-  event->timestamp_ns.reset();
-  event->client_id.clear();
-  if (text.empty()) {
-    *diagnostic = "body is empty";
-    return false;
-  }
-  EventReader reader(event, diagnostic);
+bool EventJsonDecoder::Decode(std::string_view text, Timestamps timestamps, EventList* events,
+                              std::string* diagnostic) {
+  events->Clear();
   // Some versions of simdjson pass over a byte order mark; RFC 8259 section 8.1 lets nobody send
   // it.
-  if (text.starts_with("\xef\xbb\xbf")) return reader.NotJson(simdjson::TAPE_ERROR);
+  const bool marked = text.starts_with("\xef\xbb\xbf");
   element root;
-  const auto error = parser_->parse(text.data(), text.size()).get(root);
-  if (error != simdjson::SUCCESS) return reader.NotJson(error);
-  return reader.Read(root);
+  const auto error =
+      marked ? simdjson::TAPE_ERROR : parser_->parse(text.data(), text.size()).get(root);
+  if (error != simdjson::SUCCESS) return Refuse(diagnostic, "not JSON:", Explain(error));
+  return ReadEvents(root, timestamps, events, diagnostic);
 }
 
 void AppendPayloadJson(const Event& event, std::string* out) {

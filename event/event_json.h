@@ -1,17 +1,22 @@
 // Events as JSON: the form devices send, the form stores keep, the form the client prints.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
 
 #include "event/event.h"
+#include "event/event_list.h"
 
 namespace simdjson::dom {
 class parser;
 }
 
 namespace collector {
+
+// How a member "timestamp" may be written: as RFC 3339 text, or as a number of seconds as well.
+enum class Timestamps : std::uint8_t { kText, kTextOrSeconds };
 
 // Reads events; holds the parser's memory so that one event costs no allocation. One thread.
 class EventJsonDecoder {
@@ -21,11 +26,13 @@ class EventJsonDecoder {
   EventJsonDecoder(const EventJsonDecoder&) = delete;
   EventJsonDecoder& operator=(const EventJsonDecoder&) = delete;
 
-  // Reads one event. On success fills *event (its strings' memory is reused) and returns true. On
-  // failure returns false and writes to *diagnostic what a person must mend, naming the field, at
-  // most 64 bytes of printable ASCII, as the payload of a 4.00 answer (RFC 7252 section 5.5.2).
-  // Unknown top-level members are refused: a misspelt "timestamp" must not be lost silently.
-  bool Decode(std::string_view text, Event* event, std::string* diagnostic);
+  // Reads one event, or an array of them. On success fills *events and returns true. On failure
+  // returns false and writes to *diagnostic what a person must mend, naming the member ("origin is
+  // missing", in an array "[3].origin is missing"), at most 64 bytes of printable ASCII, as the
+  // payload of a 4.00 answer (RFC 7252 section 5.5.2). Unknown members of an event are refused: a
+  // misspelt "timestamp" must not be lost silently.
+  bool Decode(std::string_view text, Timestamps timestamps, EventList* events,
+              std::string* diagnostic);
 
  private:
   std::unique_ptr<simdjson::dom::parser> parser_;

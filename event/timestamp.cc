@@ -2,11 +2,13 @@
 
 #include <array>
 #include <chrono>
+#include <cmath>
 
 namespace collector {
 namespace {
 
 constexpr std::int64_t kNsPerSecond = 1'000'000'000;
+constexpr std::int64_t kSecondsEnd = 9'214'646'400;  // 2262-01-01T00:00:00Z
 
 // A cursor over the text that reads fixed-width numbers and single characters.
 class Scanner {
@@ -96,6 +98,17 @@ std::optional<std::int64_t> ParseTimestamp(std::string_view text) {
   const std::int64_t seconds = ((days * 24 + hour) * 60 + minute - offset_minutes) * 60 + second;
   if (seconds < 0) return std::nullopt;
   return seconds * kNsPerSecond + fraction_ns;
+}
+
+std::optional<std::int64_t> NanosecondsOf(std::int64_t seconds) {
+  if (seconds <= -kSecondsEnd || seconds >= kSecondsEnd) return std::nullopt;
+  return seconds * kNsPerSecond;
+}
+
+std::optional<std::int64_t> NanosecondsOf(double seconds) {
+  constexpr auto kEnd = static_cast<double>(kSecondsEnd);
+  if (!(seconds > -kEnd && seconds < kEnd)) return std::nullopt;
+  return std::llround(seconds * 1e6) * 1'000;
 }
 
 std::string FormatTimestamp(std::int64_t timestamp_ns) {

@@ -1,5 +1,5 @@
-// POST /events: decode, validate, give the event its id, hand it to the store, and answer by what
-// became of it and by nothing else.
+// POST /events: decode, validate, give each event its id, hand all of them to the store, and answer
+// by what became of them and by nothing else.
 #pragma once
 
 #include <cstdint>
@@ -10,13 +10,13 @@
 #include "collector/base/metrics.h"
 #include "collector/middleware/middleware.h"
 #include "collector/store/store.h"
-#include "event/event_json.h"
+#include "event/event_decoder.h"
 
 namespace collector {
 
 struct EventsOptions {
   std::size_t pending_events_max = 16'384;
-  std::size_t pending_bytes_max = 16 << 20;  // of their payloads as received
+  std::size_t pending_bytes_max = 16 << 20;  // of the bodies as received
   std::size_t payload_bytes_max = 4'096;
 };
 
@@ -26,22 +26,33 @@ class EventsHandler : public CompletionSink {
   EventsHandler(const EventsOptions& options, Store* store, Metrics* metrics);
   ~EventsHandler() override;
 
+  // All events of a request are taken, or none.
   void Post(const Request& request, Reply reply);
 
   // From now on events are answered 5.03; what is pending is still completed.
   void StopTaking() { taking_ = false; }
 
-  [[nodiscard]] std::size_t pending() const { return pending_.size() - free_.size(); }
+  // Events that were taken and are not completed yet.
+  [[nodiscard]] std::size_t pending() const { return pending_events_; }
 
   void OnComplete(std::uint32_t ticket, Outcome outcome, std::string_view reason) override;
 
  private:
+  // A request whose events are with the store.
   struct Pending {
     Reply reply;
     std::size_t bytes = 0;
+    std::size_t events_left = 0;
+    Outcome worst = Outcome::kStored;
+    std::string reason;  // of a refusal
   };
 
-  void Submit(const Request& request, Reply reply);
+  [[nodiscard]] bool HasRoomFor(std::size_t events, std::size_t bytes) const;
+  std::uint32_t Take(const Request& request, Reply reply);
+  void Submit(const Request& request, const Event& event, std::uint32_t index,
+              std::uint32_t ticket);
+  void Count(Outcome outcome);
+  void Answer(Pending* pending);
   [[nodiscard]] Response NotNow(std::string why);
 
   const EventsOptions options_;
@@ -50,13 +61,13 @@ class EventsHandler : public CompletionSink {
   bool taking_ = true;
   std::vector<Pending> pending_;  // grows to its limit, then stays
   std::vector<std::uint32_t> free_;
+  std::size_t pending_events_ = 0;
   std::size_t pending_bytes_ = 0;
   std::minstd_rand jitter_;
 
   // Reused from request to request, so that an event costs no allocation.
-  EventJsonDecoder decoder_;
+  EventDecoder decoder_;
   EventIdHasher hasher_;
-  Event event_;
   std::string payload_json_;
   std::string diagnostic_;
 };

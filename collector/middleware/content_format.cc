@@ -2,13 +2,31 @@
 
 namespace collector {
 
-Middleware CheckContentFormat() {
-  return [](Handler next) -> Handler {
-    return [next = std::move(next)](const Request& request, Reply reply) {
-      constexpr auto kJson = static_cast<std::uint16_t>(ContentFormat::kJson);
-      if (request.method == Code::kPost && request.content_format.value_or(kJson) != kJson) {
+std::optional<EventFormat> FormatOf(const Request& request) {
+  if (!request.content_format) return EventFormat::kJson;
+  switch (static_cast<ContentFormat>(*request.content_format)) {
+    case ContentFormat::kJson:
+      return EventFormat::kJson;
+    case ContentFormat::kCbor:
+      return EventFormat::kCbor;
+    case ContentFormat::kSenmlJson:
+      return EventFormat::kSenmlJson;
+    case ContentFormat::kSenmlCbor:
+      return EventFormat::kSenmlCbor;
+    default:
+      return std::nullopt;
+  }
+}
+
+Middleware CheckContentFormat(const ContentFormatOptions& options) {
+  return [options](Handler next) -> Handler {
+    return [options, next = std::move(next)](const Request& request, Reply reply) {
+      const bool missing = options.required && !request.content_format;
+      if (request.method == Code::kPost && (missing || !FormatOf(request))) {
         return std::move(reply).Send(Response::Diagnostic(
-            Code::kUnsupportedContentFormat, "content format is not 50 (application/json)"));
+            Code::kUnsupportedContentFormat, missing
+                                                 ? "content format is missing: 50, 60, 110 or 112"
+                                                 : "content format is not 50, 60, 110 or 112"));
       }
       next(request, std::move(reply));
     };

@@ -34,6 +34,7 @@ enum class Code : std::uint8_t {
   kRequestEntityTooLarge = 0x8d,
   kUnsupportedContentFormat = 0x8f,
   kUnprocessableEntity = 0x96,
+  kTooManyRequests = 0x9d,
   kInternalServerError = 0xa0,
   kServiceUnavailable = 0xa3,
   kProxyingNotSupported = 0xa5,
@@ -43,10 +44,13 @@ inline int ClassOf(Code code) { return static_cast<int>(code) >> 5; }
 inline int DetailOf(Code code) { return static_cast<int>(code) & 0x1f; }
 std::string ToString(Code code);  // "2.01"
 
-enum class ContentFormat : std::uint16_t {  // RFC 7252 section 12.3
+enum class ContentFormat : std::uint16_t {  // RFC 7252 section 12.3, RFC 8428 section 12.3
   kText = 0,
   kLink = 40,
   kJson = 50,
+  kCbor = 60,
+  kSenmlJson = 110,
+  kSenmlCbor = 112,
 };
 
 // One block of a body (RFC 7959 section 2.2).

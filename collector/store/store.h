@@ -13,7 +13,8 @@
 
 namespace collector {
 
-// How one event ended. Nothing but kStored and kDuplicate may become a 2.xx.
+// How one event ended, from good to bad: a request with several is answered by the last of these
+// that one of them had. Nothing but kStored and kDuplicate may become a 2.xx.
 enum class Outcome : std::uint8_t {
   kStored,     // durable now
   kDuplicate,  // durable already, under the same id

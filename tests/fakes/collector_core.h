@@ -41,7 +41,7 @@ struct CollectorCore : public DatagramSink {
                        "test", std::make_shared<spdlog::sinks::null_sink_mt>()),
                    &metrics, 100),
         layer(layer_options,
-              Chain({access_log.Wrap(), CheckCriticalOptions(), CheckContentFormat(),
+              Chain({access_log.Wrap(), CheckCriticalOptions(), CheckContentFormat({}),
                      DefaultHeaders()},
                     Router({{Code::kPost, "/events",
                              bodies.Wrap([this](const Request& request, Reply reply) {

@@ -43,10 +43,11 @@ LIBRARIES = {
     "CLI/": {"collector/config", "client/cli"},
     "openssl/": {"collector/http/credentials", "collector/http/tls_files", "event/"},
     "simdjson.h": {"event/", "collector/store/elasticsearch/"},
+    "cbor.h": {"event/cbor"},
     "spdlog/": {"collector/"},
     "zlib.h": {"collector/http/gzip"},
 }
-EVENT_LIBRARIES = ("nlohmann/", "openssl/", "simdjson.h")
+EVENT_LIBRARIES = ("nlohmann/", "openssl/", "simdjson.h", "cbor.h")
 
 RULES = []
 

@@ -41,6 +41,16 @@ TEST_CASE("an id differs with each thing that makes another event") {
   CHECK(hasher.Hash(Reading(), R"({"type":"temperature","value":16.6})", kTime, 0) != id);
 }
 
+TEST_CASE("equal events of one request differ by their place, and the first is as if alone") {
+  EventIdHasher hasher;
+  const EventId alone = hasher.Hash(Reading(), kPayload, kTime, 7);
+  CHECK(hasher.Hash(Reading(), kPayload, kTime, 7, 0) == alone);
+  CHECK(hasher.Hash(Reading(), kPayload, kTime, 7, 1) != alone);
+  CHECK(hasher.Hash(Reading(), kPayload, kTime, 7, 1) !=
+        hasher.Hash(Reading(), kPayload, kTime, 7, 2));
+  CHECK(ToHex(hasher.Hash(Reading(), kPayload, kTime, 7, 1)) == "0163bbad92c4eb3528040b0b7fb69a0a");
+}
+
 TEST_CASE("no two lists of names make the same bytes") {
   EventIdHasher hasher;
   Event left = Reading();

@@ -18,32 +18,34 @@ std::string With(const std::string& part, const std::string& replacement) {
 }
 
 std::string DiagnosticOf(const std::string& text) {
-  Event event;
+  EventList events;
   std::string diagnostic;
-  CHECK_FALSE(EventJsonDecoder().Decode(text, &event, &diagnostic));
+  CHECK_FALSE(EventJsonDecoder().Decode(text, Timestamps::kText, &events, &diagnostic));
   CHECK(diagnostic.size() <= 64);
   return diagnostic;
 }
 
 std::string PayloadOf(const std::string& payload) {
-  Event event;
+  EventList events;
   std::string diagnostic;
   const std::string text = With(R"({"type":"temperature","value":16.5})", payload);
   INFO(text);
-  const bool decoded = EventJsonDecoder().Decode(text, &event, &diagnostic);
+  const bool decoded = EventJsonDecoder().Decode(text, Timestamps::kText, &events, &diagnostic);
   INFO(diagnostic);
   REQUIRE(decoded);
   std::string out;
-  AppendPayloadJson(event, &out);
+  AppendPayloadJson(events.events()[0], &out);
   return out;
 }
 
 }  // namespace
 
 TEST_CASE("the thesis' event is read and written back to the letter") {
-  Event event;
+  EventList events;
   std::string diagnostic;
-  REQUIRE(EventJsonDecoder().Decode(kThesis, &event, &diagnostic));
+  REQUIRE(EventJsonDecoder().Decode(kThesis, Timestamps::kText, &events, &diagnostic));
+  REQUIRE(events.size() == 1);
+  const Event& event = events.events()[0];
   CHECK(event.name_space == "default");
   CHECK(event.sender == "demoMemoria");
   CHECK(event.origin == "probe1");
@@ -55,13 +57,16 @@ TEST_CASE("the thesis' event is read and written back to the letter") {
 }
 
 TEST_CASE("a decoder's event keeps nothing of the one before") {
-  Event event;
+  EventList events;
   std::string diagnostic;
-  REQUIRE(EventJsonDecoder().Decode(With(R"("value":16.5})", R"("value":1,"unit":"C"},"id":"a")"),
-                                    &event, &diagnostic));
-  CHECK(event.client_id == "a");
-  REQUIRE(EventJsonDecoder().Decode(With(R"(,"timestamp":"2018-06-01T14:08:24.772Z")", ""), &event,
-                                    &diagnostic));
+  EventJsonDecoder decoder;
+  REQUIRE(decoder.Decode(With(R"("value":16.5})", R"("value":1,"unit":"C"},"id":"a")"),
+                         Timestamps::kText, &events, &diagnostic));
+  CHECK(events.events()[0].client_id == "a");
+  REQUIRE(decoder.Decode(With(R"(,"timestamp":"2018-06-01T14:08:24.772Z")", ""), Timestamps::kText,
+                         &events, &diagnostic));
+  REQUIRE(events.size() == 1);
+  const Event& event = events.events()[0];
   CHECK(event.client_id.empty());
   CHECK(event.extra.is_null());
   CHECK_FALSE(event.timestamp_ns.has_value());
@@ -113,9 +118,7 @@ TEST_CASE("each missing or wrong member is named") {
 }
 
 TEST_CASE("what is not one JSON object is refused with the place") {
-  CHECK(DiagnosticOf("") == "body is empty");
   CHECK(DiagnosticOf("42") == "event is not an object");
-  CHECK(DiagnosticOf("[]") == "event is not an object");
   CHECK(DiagnosticOf("{") == "not JSON: commas, colons, braces or quotes are wrong");
   CHECK(DiagnosticOf(std::string(kThesis) + "x").starts_with("not JSON"));
   CHECK(DiagnosticOf(std::string(kThesis) + "{}").starts_with("not JSON"));
@@ -136,12 +139,42 @@ TEST_CASE("nesting ends at sixteen levels, and a deeper one costs nothing") {
   const auto nested = [](std::size_t levels) {
     return With("16.5", std::string(levels, '[') + std::string(levels, ']'));
   };
-  Event event;
+  EventList events;
   std::string diagnostic;
-  CHECK(EventJsonDecoder().Decode(nested(14), &event, &diagnostic));
+  CHECK(EventJsonDecoder().Decode(nested(14), Timestamps::kText, &events, &diagnostic));
   CHECK(DiagnosticOf(nested(15)) == "payload is nested deeper than 16");
   CHECK(DiagnosticOf(With("16.5", std::string(1'000'000, '['))).starts_with("not JSON"));
   CHECK(DiagnosticOf(nested(100'000)).starts_with("not JSON: nested too deep"));
+}
+
+TEST_CASE("an array is read whole, and what is wrong in it is named with its place") {
+  const std::string event = kThesis;
+  EventList events;
+  std::string diagnostic;
+  EventJsonDecoder decoder;
+  REQUIRE(decoder.Decode("[" + event + "," + With("probe1", "probe2") + "]", Timestamps::kText,
+                         &events, &diagnostic));
+  REQUIRE(events.size() == 2);
+  CHECK(EncodeEventJson(events.events()[0]) == event);
+  CHECK(events.events()[1].origin == "probe2");
+  CHECK(DiagnosticOf("[]") == "array has no events");
+  CHECK(DiagnosticOf("[" + event + ",7]") == "[1].event is not an object");
+  CHECK(DiagnosticOf("[" + event + ",[" + event + "]]") == "[1].event is not an object");
+  CHECK(DiagnosticOf("[" + event + "," + event + "," + With("16.5", "null") + "]") ==
+        "[2].payload.value is null");
+}
+
+TEST_CASE("a body has a thousand events at most") {
+  const auto array_of = [](std::size_t count) {
+    std::string text = "[";
+    for (std::size_t i = 0; i < count; ++i) text.append(i > 0 ? "," : "").append(kThesis);
+    return text.append("]");
+  };
+  EventList events;
+  std::string diagnostic;
+  CHECK(EventJsonDecoder().Decode(array_of(1'000), Timestamps::kText, &events, &diagnostic));
+  CHECK(events.size() == 1'000);
+  CHECK(DiagnosticOf(array_of(1'001)) == "more than 1000 events");
 }
 
 TEST_CASE("a diagnostic gives nothing back that could hurt a terminal") {

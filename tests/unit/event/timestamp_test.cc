@@ -3,6 +3,7 @@
 #include "tests/unit/catch.h"
 
 using collector::FormatTimestamp;
+using collector::NanosecondsOf;
 using collector::ParseTimestamp;
 
 TEST_CASE("a timestamp is read to the nanosecond and written back") {
@@ -31,4 +32,15 @@ TEST_CASE("what is no RFC 3339 date-time of our range is refused") {
       "1970-01-01T00:30:00+01:00", "2262-01-01T00:00:00Z", "-018-06-01T14:08:24Z");
   CAPTURE(text);
   CHECK_FALSE(ParseTimestamp(text).has_value());
+}
+
+TEST_CASE("seconds are exact where whole, else to the microsecond") {
+  CHECK(NanosecondsOf(std::int64_t{1'527'862'104}) == 1'527'862'104'000'000'000);
+  CHECK(NanosecondsOf(1'527'862'104.772) == 1'527'862'104'772'000'000);
+  CHECK(NanosecondsOf(1'527'862'104.000'001) == 1'527'862'104'000'001'000);
+  CHECK(NanosecondsOf(-0.1) == -100'000'000);
+  CHECK(FormatTimestamp(*NanosecondsOf(std::int64_t{9'214'646'399})) == "2261-12-31T23:59:59Z");
+  CHECK_FALSE(NanosecondsOf(std::int64_t{9'214'646'400}).has_value());
+  CHECK_FALSE(NanosecondsOf(1e300).has_value());
+  CHECK_FALSE(NanosecondsOf(-1e300).has_value());
 }

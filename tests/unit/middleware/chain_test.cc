@@ -3,6 +3,7 @@
 #include <sstream>
 
 #include "collector/middleware/access_log.h"
+#include "collector/middleware/content_format.h"
 #include "tests/fakes/collector_core.h"
 #include "tests/unit/catch.h"
 
@@ -108,9 +109,33 @@ TEST_CASE("a content format that no handler reads is 4.15") {
                .append(format) +
            "\xff{}";
   };
-  CHECK(ReadWire(AnswerTo(&core, post("\x11\x3c"))).code == 0x8f);
+  CHECK(ReadWire(AnswerTo(&core, post("\x11\x2a"))).code == 0x8f);
   CHECK(ReadWire(AnswerTo(&core, post("\x10"))).code == 0x8f);
-  CHECK(ReadWire(AnswerTo(&core, post(""))).code == 0x80);  // none given is JSON
+  for (const char* format : {"", "\x11\x32", "\x11\x3c", "\x11\x6e", "\x11\x70"}) {
+    CAPTURE(format);
+    CHECK(ReadWire(AnswerTo(&core, post(format))).code == 0x80);  // read, and no event
+  }
+}
+
+TEST_CASE("a content format may be asked for") {
+  CountingSink sink;
+  int passed = 0;
+  const Handler next = [&passed](const Request&, Reply reply) {
+    ++passed;
+    std::move(reply).Send({.code = Code::kCreated});
+  };
+  Request request;
+  request.method = Code::kPost;
+  Chain({CheckContentFormat({.required = true})}, next)(request, Reply(&sink, 0));
+  CHECK(passed == 0);
+  request.content_format = 50;
+  Chain({CheckContentFormat({.required = true})}, next)(request, Reply(&sink, 0));
+  CHECK(passed == 1);
+  request.method = Code::kGet;
+  request.content_format.reset();
+  Chain({CheckContentFormat({.required = true})}, next)(request, Reply(&sink, 0));
+  CHECK(passed == 2);
+  CHECK(sink.answers == 3);
 }
 
 TEST_CASE("the access log writes a line a request up to its rate, then one a second") {
