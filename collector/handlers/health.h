@@ -9,11 +9,11 @@
 
 namespace collector {
 
-// The body of every health answer: {"status","store","version","time"}. Any thread.
+// The body of a health answer: {"status","store","version","time"}. Any thread.
 std::string HealthJson(const ServiceState& state, std::int64_t wall_ns);
 
-// 2.05 with the health body while events are taken; 5.03 with it while they are not. Accept other
-// than JSON: 4.06. `state` outlives the handler.
+// 2.05 with the health body while events are taken; 5.03 with it while they are not. As CBOR where
+// that is asked for; Accept other than JSON and CBOR: 4.06. `state` outlives the handler.
 Handler HealthHandler(const ServiceState* state);
 
 }  // namespace collector

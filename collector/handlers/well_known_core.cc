@@ -16,12 +16,12 @@ constexpr std::array<Link, 2> kLinks{{
     {"/events",
      {{{"rt", "events"},
        {"if", "core.s"},
-       {"ct", "50"},
-       {"title", "Post one event; 2.01 means stored"}}}},
+       {"ct", "50 60 110 112"},
+       {"title", "Post events; 2.01 means stored"}}}},
     {"/health",
      {{{"rt", "health"},
        {"if", "core.s"},
-       {"ct", "50"},
+       {"ct", "50 60"},
        {"title", "Is this collector taking events"}}}},
 }};
 

@@ -50,7 +50,8 @@ def test_resources_are_described(collector):
     links = dict(re.findall(r"<([^>]*)>([^<]*)", answer.payload.decode()))
     assert {"/events", "/health"} <= set(links)
     assert all(re.search(r';rt="[^"]+"', link) for link in links.values())
-    assert ";ct=50" in links["/events"]
+    assert ';ct="50 60 110 112"' in links["/events"]
+    assert ';ct="50 60"' in links["/health"]
 
 
 @pytest.mark.parametrize("path", ["/health", "/readyz"])

@@ -1,5 +1,6 @@
 #include <spdlog/sinks/ostream_sink.h>
 
+#include <nlohmann/json.hpp>
 #include <sstream>
 
 #include "collector/middleware/access_log.h"
@@ -83,8 +84,16 @@ TEST_CASE("health names the format it was asked for, or refuses") {
             .code == 0x45);
   CHECK(ReadWire(AnswerTo(&core, Get("\xb6"
                                      "health"
-                                     "\x61\x3c")))
+                                     "\x61\x70")))
             .code == 0x86);
+  // 2.05, message id 1, Content-Format 60, Max-Age of no bytes, a map of four.
+  const std::string cbor = AnswerTo(&core, Get("\xb6"
+                                               "health"
+                                               "\x61\x3c"));
+  CHECK(cbor.substr(0, 9) == std::string("\x60\x45\x00\x01\xc1\x3c\x20\xff\xa4", 9));
+  const auto health = nlohmann::json::from_cbor(cbor.substr(8));
+  CHECK(health.at("status") == "ok");
+  CHECK(health.size() == 4);
   core.state.phase = ServiceState::Phase::kDraining;
   CHECK(ReadWire(AnswerTo(&core, Get("\xb6"
                                      "health")))
