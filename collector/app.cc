@@ -15,6 +15,7 @@
 #include "collector/middleware/content_format.h"
 #include "collector/middleware/critical_options.h"
 #include "collector/middleware/default_headers.h"
+#include "collector/middleware/rate_limit.h"
 #include "collector/middleware/router.h"
 #include "collector/store/elasticsearch/elasticsearch_store.h"
 #include "collector/store/elasticsearch/engine_check.h"
@@ -97,7 +98,8 @@ Status App::Build(SocketSet sockets) {
   events_ = std::make_unique<EventsHandler>(
       EventsOptions{.pending_events_max = config_.pending_events_max,
                     .pending_bytes_max = config_.pending_bytes_max,
-                    .payload_bytes_max = body_bytes_max},
+                    .payload_bytes_max = body_bytes_max,
+                    .seed = RandomSeed()},
       store_.get(), &metrics_);
   bodies_ = std::make_unique<BodyAssembly>(
       BodyAssemblyOptions{.body_bytes_max = body_bytes_max, .bodies_max = config_.bodies_max},
@@ -148,8 +150,11 @@ Status App::OpenElasticsearch() {
 
 Handler App::BuildChain() {
   return Chain(
-      {access_log_->Wrap(), CheckCriticalOptions(),
-       CheckContentFormat({.required = config_.content_format_required}), DefaultHeaders()},
+      {access_log_->Wrap(),
+       LimitRate({.requests_per_second_max = config_.requests_per_second_per_peer_max,
+                  .seed = RandomSeed()}),
+       CheckCriticalOptions(), CheckContentFormat({.required = config_.content_format_required}),
+       DefaultHeaders()},
       Router({{Code::kPost, "/events", bodies_->Wrap([this](const Request& request, Reply reply) {
                  events_->Post(request, std::move(reply));
                })},
@@ -218,6 +223,7 @@ void App::Turn() {
   poller_->Wait(TurnMs());
   const Instant now = ReadClock();
   store_->Tick(now);
+  events_->Tick(now);
   endpoint_->SetTime(now);
   poller_->Dispatch();
   store_->Flush();

@@ -61,6 +61,9 @@ void AddLimits(CLI::App* app, Config* config) {
                          "Exchanges remembered for 247 s, 32 bytes each; oldest out first");
   AddNumber<std::size_t>(app, "--receive-buffer-bytes", &config->receive_buffer_bytes, 65'536,
                          1 << 30, "Receive buffer asked of the system for each socket");
+  AddNumber<std::uint32_t>(app, "--requests-per-second-per-peer-max",
+                           &config->requests_per_second_per_peer_max, 0, 1'000'000,
+                           "Requests a second from one IP address; beyond it 4.29; 0: any number");
   app->add_flag("--content-format-required", config->content_format_required,
                 "Answer 4.15 to a request that names no Content-Format, instead of taking it as "
                 "JSON");

@@ -9,10 +9,6 @@
 namespace collector {
 namespace {
 
-// A refused fleet comes back spread over these seconds, not in one wave.
-constexpr std::uint32_t kRetrySecondsMin = 5;
-constexpr std::uint32_t kRetrySecondsMax = 15;
-
 constexpr std::size_t kDiagnosticBytesMax = 64;
 
 std::string RefusedText(std::string_view reason) {
@@ -25,7 +21,7 @@ std::string RefusedText(std::string_view reason) {
 }  // namespace
 
 EventsHandler::EventsHandler(const EventsOptions& options, Store* store, Metrics* metrics)
-    : options_(options), store_(store), metrics_(metrics), jitter_(std::random_device{}()) {}
+    : options_(options), store_(store), metrics_(metrics), advice_(options.seed) {}
 
 EventsHandler::~EventsHandler() { CHECK(pending_events_ == 0); }
 
@@ -108,6 +104,7 @@ void EventsHandler::Submit(const Request& request, const Event& event, std::uint
 
 void EventsHandler::OnComplete(std::uint32_t ticket, Outcome outcome, std::string_view reason) {
   Count(outcome);
+  advice_.Completed(outcome != Outcome::kNotNow);
   Pending& pending = pending_[ticket];
   if (outcome > pending.worst) {
     pending.worst = outcome;
@@ -154,8 +151,7 @@ void EventsHandler::Answer(Pending* pending) {
 
 Response EventsHandler::NotNow(std::string why) {
   Response response = Response::Diagnostic(Code::kServiceUnavailable, std::move(why));
-  std::uniform_int_distribution<std::uint32_t> seconds(kRetrySecondsMin, kRetrySecondsMax);
-  response.max_age_seconds = seconds(jitter_);
+  response.max_age_seconds = advice_.Seconds();
   return response;
 }
 

@@ -3,11 +3,12 @@
 #pragma once
 
 #include <cstdint>
-#include <random>
 #include <string>
 #include <vector>
 
+#include "collector/base/clock.h"
 #include "collector/base/metrics.h"
+#include "collector/handlers/retry_advice.h"
 #include "collector/middleware/middleware.h"
 #include "collector/store/store.h"
 #include "event/event_decoder.h"
@@ -18,6 +19,7 @@ struct EventsOptions {
   std::size_t pending_events_max = 16'384;
   std::size_t pending_bytes_max = 16 << 20;  // of the bodies as received
   std::size_t payload_bytes_max = 4'096;
+  std::uint64_t seed = 1;  // of the spread of what devices are told to wait
 };
 
 // One thread. Store and metrics outlive it; it outlives every pending completion.
@@ -29,8 +31,14 @@ class EventsHandler : public CompletionSink {
   // All events of a request are taken, or none.
   void Post(const Request& request, Reply reply);
 
+  // The time, once a turn.
+  void Tick(Instant now) { advice_.Tick(now.monotonic_ns, pending_events_); }
+
   // From now on events are answered 5.03; what is pending is still completed.
-  void StopTaking() { taking_ = false; }
+  void StopTaking() {
+    taking_ = false;
+    advice_.Failing();
+  }
 
   // Events that were taken and are not completed yet.
   [[nodiscard]] std::size_t pending() const { return pending_events_; }
@@ -63,7 +71,7 @@ class EventsHandler : public CompletionSink {
   std::vector<std::uint32_t> free_;
   std::size_t pending_events_ = 0;
   std::size_t pending_bytes_ = 0;
-  std::minstd_rand jitter_;
+  RetryAdvice advice_;
 
   // Reused from request to request, so that an event costs no allocation.
   EventDecoder decoder_;

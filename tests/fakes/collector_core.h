@@ -60,7 +60,9 @@ struct CollectorCore : public DatagramSink {
 
   void SetTimeMs(std::int64_t ms) {
     now_ms = ms;
-    layer.SetTime({ms * kNsPerMs, (kWallStartMs + ms) * kNsPerMs});
+    const Instant now{ms * kNsPerMs, (kWallStartMs + ms) * kNsPerMs};
+    events.Tick(now);
+    layer.SetTime(now);
   }
   // The end of a turn of the loop at this time.
   void TurnMs(std::int64_t ms) {

@@ -25,6 +25,9 @@ class FakeStore : public Store {
 
   [[nodiscard]] std::size_t pending() const { return submitted_.size(); }
 
+  // Of the oldest.
+  [[nodiscard]] std::int64_t TimestampNs() const { return submitted_.front().timestamp_ns; }
+
   // Commits the oldest `count`: each is stored, or found to be there already.
   void Commit(std::size_t count) {
     for (; count > 0 && !submitted_.empty(); --count) {

@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "collector/base/socket_address.h"
 
@@ -100,14 +101,15 @@ inline WireRequest WirePostBlock(std::uint16_t id, std::string_view body, std::u
       .payload = std::string(body.substr(number * bytes, bytes))};
 }
 
-// POST /events with Content-Format 50.
+// POST /events.
 inline std::string WirePost(WireType type, std::uint16_t id, std::string_view token,
-                            std::string_view payload) {
+                            std::string_view payload, char content_format = 50) {
   return WireHeader(type, 0x02, id, token)
       .append(
           "\xb6"
           "events"
-          "\x11\x32\xff")
+          "\x11")
+      .append({content_format, '\xff'})
       .append(payload);
 }
 
@@ -174,6 +176,12 @@ inline std::string WireEvent(std::string_view origin, std::uint64_t value,
   text.append("}");
   if (!timestamp.empty()) text.append(R"(,"timestamp":")").append(timestamp).append("\"");
   return text.append("}");
+}
+
+inline std::string WireArray(const std::vector<std::string>& events) {
+  std::string text;
+  for (const std::string& event : events) text.append(text.empty() ? "[" : ",").append(event);
+  return text.append("]");
 }
 
 }  // namespace collector
