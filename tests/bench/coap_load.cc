@@ -20,8 +20,8 @@ void OnSignal(int) { bench::StopLoad(); }
 
 double Microseconds(std::uint64_t nanoseconds) { return static_cast<double>(nanoseconds) / 1e3; }
 
-double Rate(const LoadReport& report) {
-  return report.measured_s > 0 ? static_cast<double>(report.measured) / report.measured_s : 0;
+double PerSecond(const LoadReport& report, std::uint64_t count) {
+  return report.measured_s > 0 ? static_cast<double>(count) / report.measured_s : 0;
 }
 
 unsigned long long Number(std::uint64_t value) { return value; }
@@ -43,16 +43,18 @@ void PrintText(const LoadOptions& options, const LoadReport& report) {
   std::printf("%s, %u devices, %u in flight, %.1f s measured after %.1f s\n",
               options.mode == Mode::kEcho ? "echo" : "coap", options.devices, options.window,
               report.measured_s, options.warmup_s);
-  std::printf("  %-14s %.0f/s (%llu, %s)\n", "events", Rate(report), Number(report.measured),
-              options.mode == Mode::kEcho ? "came back" : "answered 2.01");
+  std::printf("  %-14s %.0f/s (%llu, %s)\n", "events", PerSecond(report, report.measured),
+              Number(report.measured), options.mode == Mode::kEcho ? "came back" : "answered 2.01");
+  std::printf("  %-14s %.0f/s\n", "offered", PerSecond(report, report.offered));
   std::printf("  %-14s p50 %.0f  p90 %.0f  p99 %.0f  p99.9 %.0f  max %.0f us\n", "latency",
               Microseconds(report.latency.Quantile(0.5)),
               Microseconds(report.latency.Quantile(0.9)),
               Microseconds(report.latency.Quantile(0.99)),
               Microseconds(report.latency.Quantile(0.999)), Microseconds(report.latency.max()));
-  std::printf("  %-14s %llu sent, %llu acknowledged, %llu lost, %llu unanswered, %llu reset\n",
-              "in all", Number(report.sent), Number(report.acknowledged), Number(report.lost),
-              Number(report.unanswered), Number(report.reset));
+  std::printf(
+      "  %-14s %llu sent, %llu acknowledged, %llu lost, %llu unanswered, %llu late, %llu reset\n",
+      "in all", Number(report.sent), Number(report.acknowledged), Number(report.lost),
+      Number(report.unanswered), Number(report.late), Number(report.reset));
   std::printf("  %-14s %s\n", "answers", Codes(report, "").c_str());
   std::printf("  %-14s %llu retransmitted, %llu empty ACKs, %llu separate, %llu unexpected\n",
               "datagrams", Number(report.retransmitted), Number(report.empty_acks),
@@ -68,7 +70,9 @@ void PrintJson(const LoadOptions& options, const LoadReport& report) {
   std::printf("{\"mode\":\"%s\",\"devices\":%u,\"window\":%u,\"measured_s\":%.3f,",
               options.mode == Mode::kEcho ? "echo" : "coap", options.devices, options.window,
               report.measured_s);
-  std::printf("\"events\":%llu,\"events_per_s\":%.1f,", Number(report.measured), Rate(report));
+  std::printf("\"events\":%llu,\"events_per_s\":%.1f,\"offered_per_s\":%.1f,",
+              Number(report.measured), PerSecond(report, report.measured),
+              PerSecond(report, report.offered));
   std::printf(
       "\"latency_us\":{\"p50\":%.1f,\"p90\":%.1f,\"p99\":%.1f,\"p99.9\":%.1f,\"max\":%.1f},",
       Microseconds(report.latency.Quantile(0.5)), Microseconds(report.latency.Quantile(0.9)),
@@ -77,6 +81,7 @@ void PrintJson(const LoadOptions& options, const LoadReport& report) {
   std::printf("\"sent\":%llu,\"acknowledged\":%llu,\"lost\":%llu,\"unanswered\":%llu,",
               Number(report.sent), Number(report.acknowledged), Number(report.lost),
               Number(report.unanswered));
+  std::printf("\"late\":%llu,", Number(report.late));
   std::printf("\"reset\":%llu,\"retransmitted\":%llu,\"empty_acks\":%llu,\"separate\":%llu,",
               Number(report.reset), Number(report.retransmitted), Number(report.empty_acks),
               Number(report.separate));
@@ -108,6 +113,10 @@ int main(int argc, char** argv) {
   app.add_option("--window", options.window, "events in flight overall")
       ->check(CLI::Range(1U, bench::kWindowMax))
       ->capture_default_str();
+  app.add_option("--rate", options.rate,
+                 "events a second, whatever becomes of them (an open loop); 0: the window decides")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
   app.add_option("--seconds", options.measure_s, "length of the measurement")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
@@ -118,7 +127,8 @@ int main(int argc, char** argv) {
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
   app.add_option("--timeout", options.timeout_s,
-                 "seconds until the first retransmission (ACK_TIMEOUT)")
+                 "seconds until the first retransmission (ACK_TIMEOUT), with --rate until an event "
+                 "is given up")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
   app.add_option("--acknowledged", options.acknowledged_path,

@@ -22,6 +22,7 @@ constexpr double kTransmitWait = 46.5;      // MAX_TRANSMIT_WAIT in ACK_TIMEOUTs
 constexpr std::int64_t kCheckNs = 50'000'000;
 constexpr std::int64_t kSpinNs = 5'000'000;  // look again at once this long before sleeping
 constexpr std::size_t kWriteBytes = 1 << 20;
+constexpr std::size_t kOpenLoopBurst = 128;
 constexpr std::uint64_t kNoKey = UINT64_MAX;
 
 volatile std::sig_atomic_t stop_requested = 0;
@@ -123,10 +124,18 @@ void Load::Start(std::uint32_t index) {
   next_device_ += stride_;
   if (next_device_ >= options_.devices) next_device_ -= options_.devices;
   ++report_.sent;
+  if (Measuring()) ++report_.offered;
 }
 
+bool Load::IsDue() const {
+  return options_.rate == 0 || static_cast<double>(report_.sent) <
+                                   options_.rate * static_cast<double>(now_ns_ - began_ns_) / 1e9;
+}
+
+// In an open loop answers are read in between, however far behind the sending is.
 void Load::FillWindow() {
-  while (!free_.empty()) {
+  for (std::size_t sent = 0; !free_.empty() && IsDue(); ++sent) {
+    if (options_.rate > 0 && sent == kOpenLoopBurst) return;
     const std::uint32_t index = free_.back();
     free_.pop_back();
     Start(index);
@@ -190,6 +199,16 @@ void Load::HandleEmpty(const Arrival& arrival, unsigned type, std::uint16_t mess
   flights_[index].deadline_ns = now_ns_ + Nanoseconds(options_.timeout_s * kTransmitWait);
 }
 
+// In an open loop there are more events on the way than can be kept; each is sent once, so an
+// answer is one more answered.
+void Load::CountLate(std::uint8_t code) {
+  ++report_.late;
+  ++report_.codes[code];
+  if (code != kCreated) return;
+  ++report_.acknowledged;
+  if (Measuring()) ++report_.measured;
+}
+
 void Load::HandleCoap(const Arrival& arrival) {
   const std::span<const std::uint8_t> bytes = arrival.bytes;
   if (bytes.size() < 4 || bytes[0] >> 6 != 1) {
@@ -205,6 +224,7 @@ void Load::HandleCoap(const Arrival& arrival) {
   if (type == 0) socket_.QueueEmpty(arrival.device, {0x60, 0, bytes[2], bytes[3]});
   const bool has_token = (bytes[0] & 0x0FU) == 4 && bytes.size() >= 8;
   const std::uint32_t index = has_token ? FlightOf(arrival.device, &bytes[kTokenAt]) : kNoFlight;
+  if (index == kNoFlight && has_token && options_.rate > 0) return CountLate(code);
   if (index == kNoFlight || type == kRst ||
       (type == kAck && keys_[index] != Key(arrival.device, message_id))) {
     ++report_.unexpected;
@@ -224,7 +244,7 @@ void Load::CheckDeadlines() {
   for (std::uint32_t i = 0; i < flights_.size(); ++i) {
     Flight& flight = flights_[i];
     if (!flight.busy || now_ns_ < flight.deadline_ns) continue;
-    if (flight.transmissions == 0 || flight.transmissions == kTransmissions) {
+    if (flight.transmissions == 0 || flight.transmissions == kTransmissions || options_.rate > 0) {
       ++report_.lost;
       Finish(i);
       continue;
@@ -269,6 +289,7 @@ LoadReport Load::Run() {
   now_ns_ = MonotonicNs();
   wall_offset_ns_ = WallNs() - now_ns_;
   base_ms_ = WallNs() / 1'000'000 - 2 * options_.clock_skew_ms;
+  began_ns_ = now_ns_;
   from_ns_ = now_ns_ + Nanoseconds(options_.warmup_s);
   to_ns_ = from_ns_ + Nanoseconds(options_.measure_s);
   const std::int64_t end_ns = to_ns_ + Nanoseconds(options_.drain_s);

@@ -1,5 +1,7 @@
 // The load: many devices, each POSTing events and waiting for their answers, with a fixed number
 // of events in flight overall (a closed loop). A device retransmits as RFC 7252 section 4.2 says.
+// Or, to see what overload does, an open loop: a fixed number of events a second, whatever becomes
+// of them, each sent once.
 // One thread; runs for a bounded time.
 #pragma once
 
@@ -28,21 +30,25 @@ struct LoadOptions {
   std::uint32_t devices = 1000;
   std::int64_t clock_skew_ms = 1500;  // a device's clock is at most this wrong, either way
   std::uint32_t window = 4096;        // events in flight; a device may have several
+  double rate = 0;                    // events a second in an open loop; 0: a closed one
   double warmup_s = 1;                // before measuring
   double measure_s = 5;               // then nothing new is sent
   double drain_s = 10;                // how long the last answers are waited for
-  double timeout_s = 2;               // until the first retransmission; grows as in RFC 7252
+  double timeout_s = 2;               // until the first retransmission; grows as in RFC 7252. In an
+                                      // open loop: until an event is given up
   std::string acknowledged_path;  // where each event answered 2.01 is written to; empty: nowhere
 };
 
 struct LoadReport {
   std::uint64_t sent = 0;           // events, not datagrams
+  std::uint64_t offered = 0;        // the same inside the measuring window
   std::uint64_t acknowledged = 0;   // 2.01, or echoed, ever
   std::uint64_t measured = 0;       // the same inside the measuring window
   double measured_s = 0;            // its real length
   std::uint64_t retransmitted = 0;  // datagrams
   std::uint64_t lost = 0;           // events given up after the last retransmission
   std::uint64_t unanswered = 0;     // events still open when the drain ended
+  std::uint64_t late = 0;           // answers to events given up in an open loop
   std::uint64_t reset = 0;          // events answered by RST
   std::uint64_t empty_acks = 0;     // "later": the answer comes as a message of its own
   std::uint64_t separate = 0;       // such answers
@@ -91,9 +97,11 @@ class Load {
   std::int64_t NextTimestamp(Device* device) const;
   void Start(std::uint32_t index);
   void FillWindow();
+  [[nodiscard]] bool IsDue() const;
   void Finish(std::uint32_t index);
   void Acknowledge(std::uint32_t index);
   void HandleArrivals();
+  void CountLate(std::uint8_t code);
   void HandleEcho(const Arrival& arrival);
   void HandleCoap(const Arrival& arrival);
   void HandleEmpty(const Arrival& arrival, unsigned type, std::uint16_t message_id);
@@ -117,8 +125,9 @@ class Load {
   std::uint64_t random_ = 0x9E3779B97F4A7C15;
   std::int64_t now_ns_ = 0;          // monotonic, read once a turn
   std::int64_t wall_offset_ns_ = 0;  // wall clock minus monotonic clock
-  std::int64_t base_ms_ = 0;         // of the devices' clocks, Unix time
-  std::int64_t from_ns_ = 0;         // the measuring window
+  std::int64_t began_ns_ = 0;
+  std::int64_t base_ms_ = 0;  // of the devices' clocks, Unix time
+  std::int64_t from_ns_ = 0;  // the measuring window
   std::int64_t to_ns_ = 0;
   std::int64_t next_check_ns_ = 0;  // of the deadlines
   std::uint64_t reads_ = 0;         // that brought answers, inside the measuring window
