@@ -8,6 +8,7 @@ import json
 
 import pytest
 
+import cbor
 import wire
 from processes import ROOT, Collector
 from wire import event, post, request
@@ -35,6 +36,21 @@ def payload(value):
 def nested(levels):
     return b'{"namespace":"n","sender":"s","origin":"o","payload":{"type":"t","value":' + (
         b"[" * levels + b"1" + b"]" * levels + b"}}")
+
+
+def in_cbor(body):
+    return post(body if isinstance(body, bytes) else cbor.encode(body), content_format=wire.CBOR)
+
+
+def valued(item):
+    """An event in CBOR whose value is this encoded item."""
+    whole = cbor.encode(event(payload={"type": "t", "value": "@"}))
+    assert whole.count(b"\x61@") == 1
+    return in_cbor(whole.replace(b"\x61@", item))
+
+
+def senml(*records):
+    return post(list(records), content_format=wire.SENML_JSON)
 
 
 BAD = wire.BAD_REQUEST
@@ -132,6 +148,64 @@ CASES = [
     ("before 1970", post(event(timestamp="1969-12-31T23:59:59Z")), BAD, TIME),
     ("after 2262", post(event(timestamp="2300-01-01T00:00:00Z")), BAD, TIME),
     ("ten fractional digits", post(event(timestamp="2018-06-01T14:08:24.0123456789Z")), BAD, TIME),
+    ("CBOR: empty body", in_cbor(b""), BAD, "body is empty"),
+    ("CBOR: JSON instead", in_cbor(text()), BAD, "not CBOR: cut short"),
+    ("CBOR: cut short", in_cbor(cbor.encode(event())[:-3]), BAD, "not CBOR: cut short"),
+    ("CBOR: something after the event", in_cbor(cbor.encode(event()) + b"\0"), BAD,
+     "not CBOR: something follows"),
+    ("CBOR: a number", in_cbor(21), BAD, "event is not an object"),
+    ("CBOR: no origin", in_cbor(event(origin=None)), BAD, "origin is missing"),
+    ("CBOR: an array with a bad event", in_cbor([event(), event(sender=7)]), BAD,
+     "[1].sender is not a string"),
+    ("CBOR: sender twice", in_cbor(b"\xa2" + cbor.encode("sender") + cbor.encode("x") +
+                                   cbor.encode("sender") + cbor.encode("y")), BAD,
+     "sender is there twice"),
+    ("CBOR: a number as key", in_cbor({1: 2}), BAD, "not CBOR: a map's key is not a text"),
+    ("CBOR: invalid UTF-8", valued(b"\x62\xc0\xaf"), BAD, "not CBOR: not UTF-8"),
+    ("CBOR: control character in a name", in_cbor(event(origin="a\nb")), BAD,
+     "origin has a control character"),
+    ("CBOR: a byte string", valued(b"\x41a"), BAD, "not CBOR: a byte string"),
+    ("CBOR: NaN", valued(b"\xf9\x7e\x00"), BAD, "not CBOR: NaN or an infinity"),
+    ("CBOR: an infinity", valued(b"\xfa\xff\x80\x00\x00"), BAD, "not CBOR: NaN or an infinity"),
+    ("CBOR: -2^64", valued(b"\x3b" + b"\xff" * 8), BAD, "not CBOR: an integer below -2^63"),
+    ("CBOR: undefined", valued(b"\xf7"), BAD, "not CBOR: a value that JSON does not have"),
+    ("CBOR: a bignum", valued(b"\xc2\x41\x01"), BAD, "not CBOR: a tag other than 0, 1 and 4"),
+    ("CBOR: null", valued(b"\xf6"), BAD, "payload.value is null"),
+    ("CBOR: a reserved byte", valued(b"\x1c"), BAD, "not CBOR: a byte that begins nothing"),
+    ("CBOR: a text of 2^63 bytes", valued(b"\x7b\x80" + b"\0" * 7), BAD, "not CBOR: cut short"),
+    ("CBOR: an array of 2^63 items", valued(b"\x9b\x80" + b"\0" * 7), BAD, "not CBOR: cut short"),
+    ("CBOR: a break", valued(b"\xff"), BAD, "not CBOR: a break that ends nothing"),
+    ("CBOR: 2,000 levels", valued(b"\x81" * 2000 + b"\0"), BAD, "not CBOR: nested too deep"),
+    ("CBOR: 2,000 open arrays", valued(b"\x9f" * 2000), BAD, "not CBOR: nested too deep"),
+    ("CBOR: 2,000 open strings", valued(b"\x7f" * 2000), BAD, "not CBOR: a piece of a string"),
+    ("CBOR: 17 levels", valued(b"\x81" * 15 + b"\0"), BAD, DEEP),
+    ("CBOR: a time before 1970", in_cbor(event(timestamp=-1)), BAD,
+     "timestamp is not 1970 to 2261"),
+    ("CBOR: a time after 2261", in_cbor(event(timestamp=1e10)), BAD,
+     "timestamp is not 1970 to 2261"),
+    ("CBOR: a time that is none", in_cbor(event(timestamp="noon")), BAD, TIME),
+    ("SenML: empty body", post(b"", content_format=wire.SENML_JSON), BAD, "body is empty"),
+    ("SenML: an event", post(event(), content_format=wire.SENML_JSON), BAD, "pack is no array"),
+    ("SenML: an empty pack", senml(), BAD, "pack has no records"),
+    ("SenML: no JSON", post(b"[{]", content_format=wire.SENML_JSON), BAD, JSON_ERROR),
+    ("SenML: no name", senml({"v": 1}), BAD, "[0].n is missing"),
+    ("SenML: no value", senml({"n": "a", "v": 1}, {"n": "a"}), BAD, "[1].record has no value"),
+    ("SenML: two values", senml({"n": "a", "v": 1, "vs": "x"}), BAD, "[0].record has two values"),
+    ("SenML: a text for a number", senml({"n": "a", "v": "1"}), BAD, "[0].v is not a number"),
+    ("SenML: a name with a blank", senml({"n": "a b", "v": 1}), BAD, "[0].n is no SenML name"),
+    ("SenML: a field that must be understood", senml({"n": "a", "v": 1, "x_": 1}), BAD,
+     "[0].x_ must be understood, and is not"),
+    ("SenML: a later version", senml({"bver": 11, "n": "a", "v": 1}), BAD,
+     "[0].bver is higher than 10"),
+    ("SenML: a time out of range", senml({"n": "a", "v": 1, "t": 1e11}), BAD,
+     "[0].t is out of range"),
+    ("SenML: padded base64", senml({"n": "a", "vd": "YQ=="}), BAD, "[0].vd is not base64url"),
+    ("SenML in CBOR: two values", post(cbor.encode([{0: "a", 2: 1, 4: True}]),
+                                       content_format=wire.SENML_CBOR), BAD,
+     "[0].record has two values"),
+    ("SenML in CBOR: bytes for a text", post(cbor.encode([{0: b"a", 2: 1}]),
+                                             content_format=wire.SENML_CBOR), BAD,
+     "not CBOR: a byte string"),
     ("body over the limit", post(text(value="x" * PAYLOAD_BYTES_MAX)), wire.TOO_LARGE,
      "too large for one message"),
     ("body far over the limit", post(text(value="x" * 60000)), wire.TOO_LARGE,

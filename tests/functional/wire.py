@@ -11,10 +11,11 @@ CON, NON, ACK, RST = range(4)
 EMPTY, GET, POST, PUT, DELETE = range(5)
 CREATED, CONTENT, CONTINUE = 0x41, 0x45, 0x5F
 BAD_REQUEST, BAD_OPTION, NOT_FOUND, METHOD_NOT_ALLOWED = 0x80, 0x82, 0x84, 0x85
-INCOMPLETE, TOO_LARGE, UNSUPPORTED_FORMAT, UNAVAILABLE = 0x88, 0x8D, 0x8F, 0xA3
+INCOMPLETE, TOO_LARGE, UNSUPPORTED_FORMAT, TOO_MANY = 0x88, 0x8D, 0x8F, 0x9D
+UNAVAILABLE = 0xA3
 ETAG, URI_PATH, CONTENT_FORMAT, MAX_AGE, ACCEPT = 4, 11, 12, 14, 17
 BLOCK2, BLOCK1, SIZE2, SIZE1, NO_RESPONSE = 23, 27, 28, 60, 258
-JSON = 50
+JSON, CBOR, SENML_JSON, SENML_CBOR = 50, 60, 110, 112
 
 _message_ids = itertools.count(random.randrange(0x10000))
 
@@ -112,7 +113,7 @@ def event(value=21.5, **members):
 
 
 def post(body, **how):
-    """POST /events with a body: a dict, or the bytes themselves."""
+    """POST /events with a body: a dict or a list of them, or the bytes themselves."""
     payload = body if isinstance(body, bytes) else json.dumps(body, ensure_ascii=False).encode()
     return request(POST, "/events", payload, **{"content_format": JSON, **how})
 
