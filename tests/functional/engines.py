@@ -10,7 +10,7 @@ import socket
 import ssl
 import subprocess
 import tempfile
-import time
+import threading
 import urllib.error
 import urllib.request
 
@@ -139,14 +139,26 @@ class Engine:
     def search(self, stream, **body):
         """A search that sees everything that was acknowledged."""
         self.ask("POST", f"/{stream}/_refresh")
-        return self.ask("POST", f"/{stream}/_search", {"size": 10_000, **body})
+        return self.ask("POST", f"/{stream}/_search", body)
 
-    def hits(self, stream, query, **body):
+    def hits(self, stream, query):
         """Each hit as (_id, {flat field name: value}, _source)."""
-        found = self.search(stream, query=query, fields=["*"], **body)["hits"]["hits"]
+        found = self.search(stream, query=query, fields=["*"], size=1000)["hits"]["hits"]
         return [(hit["_id"],
                  {name: values[0] for name, values in hit.get("fields", {}).items()},
                  hit["_source"]) for hit in found]
+
+    def values(self, stream, query):
+        """payload.value of all hits, however many."""
+        found = []
+        self.ask("POST", f"/{stream}/_refresh")
+        page = self.ask("POST", f"/{stream}/_search?scroll=1m",
+                        {"query": query, "size": 5000, "_source": ["payload.value"]})
+        while page["hits"]["hits"]:
+            found += [hit["_source"]["payload"]["value"] for hit in page["hits"]["hits"]]
+            page = self.ask("POST", "/_search/scroll",
+                            {"scroll": "1m", "scroll_id": page["_scroll_id"]})
+        return found
 
 
 def _node(name, *settings, **how):
@@ -226,13 +238,11 @@ def secured(tmp_path_factory):
 class Rivals:
     """Other writers, who fill the engine's queue of writes for as long as the block lasts."""
 
-    def __init__(self, engine, connections=6):
+    def __init__(self, engine, connections=3):
         self.engine = engine
         self.connections = connections
 
     def __enter__(self):
-        import threading
-
         self.engine.exchange("PUT", "/rivals", {"settings": {
             "number_of_shards": 8, "number_of_replicas": 0, "refresh_interval": "-1"}})
         self.ending = threading.Event()
