@@ -7,7 +7,8 @@ import subprocess
 
 import pytest
 
-from processes import COLLECTOR, ROOT, LISTENING, environment, run, wait_until
+from engines import install
+from processes import CLIENT, COLLECTOR, ROOT, LISTENING, environment, run, wait_until
 
 pytestmark = [
     pytest.mark.slow,
@@ -52,3 +53,48 @@ def test_wrong_usage(script):
     done = run(ROOT / "scripts" / script, "--no-such-option")
     assert (done.returncode, done.stdout) == (2, "")
     assert "usage" in done.stderr
+
+
+@pytest.mark.engine
+def test_demo_on_opensearch():
+    install("opensearch")
+    done = run(ROOT / "scripts/start", "--demo", "--elasticsearch", seconds=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "_search" in done.stdout
+    for value in ("15", "16.5", "18.15", "35.369215365"):
+        assert re.search(rf"demoMemoria │ temperature +│ {re.escape(value)} ", done.stdout)
+    assert ", 0 missing" in done.stdout
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_start_on_opensearch_ends_both(tmp_path, number):
+    """A device's event is shown by the very line that start tells; one Ctrl-C ends everything."""
+    install("opensearch")
+    output = tmp_path / "output"
+    with open(output, "wb") as file:
+        process = subprocess.Popen(
+            [ROOT / "scripts/start", "--elasticsearch", "--", "--coap-listen", "127.0.0.1:0",
+             "--http-listen", "127.0.0.1:0"],
+            stdin=subprocess.DEVNULL, stdout=file, stderr=file, env=environment(),
+            process_group=0)
+    try:
+        wait_until(lambda: "Ctrl-C" in output.read_text(), 120, "start explains itself")
+        engine = re.search(r"starting OpenSearch at (http\S+),", output.read_text())[1]
+        port = LISTENING.search(output.read_text())[1].rsplit(":", 1)[1]
+        sent = run(CLIENT, "-H", "127.0.0.1", "-P", port, "-o", "shown", "send", "level", "7.25")
+        assert sent.returncode == 0
+        look = re.search(r"curl -s '.*'", output.read_text())[0]
+
+        def shown():
+            found = run("sh", "-c", look)
+            return '"shown"' in found.stdout and "7.25" in found.stdout
+
+        wait_until(shown, 5, "the event is found")
+        os.killpg(process.pid, number)  # as a terminal does
+        assert process.wait(40) == 0
+        wait_until(lambda: "drained" in output.read_text(), 5, "its last line is shown")
+        assert run("curl", "-s", engine).returncode == 7, "the engine has ended"
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
