@@ -18,6 +18,12 @@ class Histogram {
     if (value > max_) max_ = value;
   }
 
+  void Add(const Histogram& other) {
+    for (std::size_t i = 0; i < kBuckets; ++i) counts_[i] += other.counts_[i];
+    total_ += other.total_;
+    if (other.max_ > max_) max_ = other.max_;
+  }
+
   // The duration that `fraction` (0 to 1) of all records do not exceed; 0 without records.
   [[nodiscard]] std::uint64_t Quantile(double fraction) const {
     const std::uint64_t wanted = static_cast<std::uint64_t>(fraction * static_cast<double>(total_));
