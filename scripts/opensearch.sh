@@ -20,8 +20,8 @@ free_engine_port() {
 # for the collector first, which has to store what it took; and it ends with this script.
 start_engine() {
   local dir=$1 log=$1.log port
-  scripts/setup engine || exit 69
   scripts/engine --install opensearch || exit
+  command -v curl >/dev/null || scripts/setup engine || exit 69
   port=$(free_engine_port)
   if ((port != 9200)); then say "port 9200 is taken, so OpenSearch gets $port"; fi
   engine_url=http://127.0.0.1:$port

@@ -107,7 +107,7 @@ def test_texts_stay_what_they_are(start, ready, sender):
 
 def test_client_and_health(start, ready, sender):
     collector = serve(start, ready)
-    done = client(collector, "-s", sender, "incremental", "-n", "10", "-f", "2", "temperature", "1")
+    done = client(collector, "-s", sender, "incremental", "-n", "10", "-f", "2", "doubled", "1")
     assert done.returncode == 0, done.stdout + done.stderr
     assert sorted(ready.values(STREAM, of(sender))) == [2**n for n in range(10)]
     health = json.loads(collector.get("/health").text)
