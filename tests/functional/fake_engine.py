@@ -64,8 +64,10 @@ def items(*statuses):
 def each(judge):
     """The status of each item is judge(document)."""
     def behave(engine, bulk, handler):
-        results = [engine.create(name, document) if judge(document) == 201 else judge(document)
-                   for name, document in bulk.items]
+        results = []
+        for name, document in bulk.items:
+            status = judge(document)
+            results.append(engine.create(name, document) if status == 201 else status)
         handler.answer(200, bulk_answer(results))
     return behave
 

@@ -43,6 +43,8 @@ class Device:
                 return
             except ConnectionRefusedError:
                 continue  # nobody listens at the moment
+            if answer.type == wire.CON:  # a separate answer
+                self._send(wire.encode(wire.Message(wire.ACK, wire.EMPTY, answer.message_id)))
             if answer.token in self.waiting:
                 value, _ = self.waiting.pop(answer.token)
                 yield answer.code, value

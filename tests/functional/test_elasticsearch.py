@@ -89,7 +89,8 @@ def test_document(start, ready, sender, value, field, stored):
     assert fields["origin"] == "probe1"
     assert fields["payload.type"] == "measured"
     assert fields["event.ingested"] > TIMESTAMP
-    assert [key for key in fields if key.startswith("value.")] == [field]
+    # OpenSearch shows a flat_object under a second name, "value.object.".
+    assert {key.rstrip(".") for key in fields if key.startswith("value.")} == {field}
     if stored is not None:
         assert fields[field] == stored
 
@@ -100,7 +101,7 @@ def test_texts_stay_what_they_are(start, ready, sender):
     texts = ['say "hi"', "two\nlines", "Grüße, 世界 🌍", "back\\slash", '"}}\n{"create":{}}', ""]
     with collector.peer() as peer:
         for text in texts:
-            answer = peer.ask(wire.post(wire.event(text, sender=sender)))
+            answer = peer.ask_slow(wire.post(wire.event(text, sender=sender)))
             assert wire.code_text(answer.code) == "2.01"
     assert sorted(ready.values(STREAM, of(sender))) == sorted(texts)
 
@@ -147,8 +148,7 @@ def test_mixed_batch_from_many_devices(start, ready, sender):
     collector = serve(start, ready, elasticsearch_stream=stream)
     known = wire.event("known", sender=sender, origin="192.0.2.1", timestamp=TIMESTAMP)
     with collector.peer() as peer:
-        assert peer.ask(wire.post(known)).code == wire.CREATED
-    before = collector.metrics()
+        assert peer.ask_slow(wire.post(known)).code == wire.CREATED
     kinds = [
         lambda n: (wire.event(n, sender=sender, origin=f"10.0.0.{n}"), wire.CREATED),
         lambda n: (wire.event(n, sender=sender, origin=f"probe{n}"), REFUSED_FOR_GOOD),
@@ -156,10 +156,11 @@ def test_mixed_batch_from_many_devices(start, ready, sender):
     ]
     expected = [kinds[n % 3](n) for n in range(240)]
     peers = [collector.peer() for _ in expected]
+    requests = [wire.post(event) for event, _ in expected]
     try:
-        for peer, (event, _) in zip(peers, expected):
-            peer.send(wire.post(event))
-        answers = [peer.receive(10) for peer in peers]
+        for peer, request in zip(peers, requests):
+            peer.send(request)
+        answers = [peer.wait_for(request) for peer, request in zip(peers, requests)]
     finally:
         for peer in peers:
             peer.socket.close()
@@ -170,9 +171,11 @@ def test_mixed_batch_from_many_devices(start, ready, sender):
     good = {n for n in range(240) if n % 3 == 0}
     assert collections.Counter(ready.values(stream, of(sender))) == collections.Counter(
         [*good, "known"])
-    print(before, collector.metrics())
-    bulks = ready.ask("GET", f"/{stream}/_stats/bulk")["_all"]["primaries"]["bulk"]
-    assert bulks["total_operations"] < 100, "they came in batches"
+    metrics = collector.metrics()
+    requests = sum(number for name, number in metrics.items()
+                   if name.startswith("coap_collector_elasticsearch_requests_total"))
+    assert requests < 100, "they came in batches"
+    assert metrics['coap_collector_elasticsearch_items_total{outcome="refused"}'] == 80
 
 
 # --- an engine that fails ------------------------------------------------------------------------
@@ -192,16 +195,14 @@ def wait_for_created(collector, event, seconds):
     """Sends an event until it is acknowledged."""
     with collector.peer() as peer:
         def created():
-            answer = peer.ask(wire.post(event), seconds=10)
+            answer = peer.ask_slow(wire.post(event))
             assert answer.code in (wire.CREATED, wire.UNAVAILABLE)
             return answer.code == wire.CREATED
         wait_until(created, seconds, "2.01")
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_engine_crashes_under_load(start, node, sender, name, record_property):
-    engine = node(name)
-    setup(engine)
+def test_engine_crashes_under_load(start, ready, sender, record_property):
+    engine = ready
     collector = serve(start, engine, elasticsearch_event_deadline_ms=2000,
                       log_requests_per_second_max=0)
     load = Load(collector.coap, sender)
@@ -210,7 +211,7 @@ def test_engine_crashes_under_load(start, node, sender, name, record_property):
     load.run(0.5)
     assert load.acknowledged
     with collector.peer() as peer:
-        answer = peer.ask(wire.post(wire.event(sender=sender)))
+        answer = peer.ask_slow(wire.post(wire.event(sender=sender)))
         assert answer.code == wire.UNAVAILABLE
         assert 0 < answer.option(wire.MAX_AGE) <= 60
     load.finish(collector.coap)  # everything sent so far has its answer
@@ -227,7 +228,7 @@ def test_engine_crashes_under_load(start, node, sender, name, record_property):
     load.finish(collector.coap)
     stored = stored_once(engine, STREAM, load, sender)
     assert '"status":"ok"' in collector.get("/health").text
-    record_property("note", f"{name} killed under load: {len(load.acknowledged)} acknowledged, "
+    record_property("note", f"{engine.name} killed under load: {len(load.acknowledged)} acknowledged, "
                             f"{while_down} told 5.03 meanwhile, {len(stored)} stored, first 2.01 "
                             f"{waited:.1f} s after the engine was healthy")
     load.close()
@@ -258,7 +259,7 @@ def test_engine_is_overloaded(start, node, sender, name):
 def batch_is_too_large(collector, engine, sender):
     """What gathers while the engine stands still is more than it takes in one request: 413."""
     with collector.peer() as peer:
-        assert peer.ask(wire.post(wire.event("first", sender=sender))).code == wire.CREATED
+        assert peer.ask_slow(wire.post(wire.event("first", sender=sender))).code == wire.CREATED
         os.kill(engine.node_pid(), signal.SIGSTOP)
         try:
             requests = []
@@ -278,15 +279,17 @@ def batch_is_too_large(collector, engine, sender):
                 for request in waiting.values():
                     peer.send(request)
                 continue
-            assert wire.code_text(answer.code) == "2.01", answer
-            waiting.pop(answer.token, None)
+            if answer.type == wire.CON:
+                peer.send(wire.Message(wire.ACK, wire.EMPTY, answer.message_id))
+            if answer.token in waiting:
+                assert wire.code_text(answer.code) == "2.01", answer
+                del waiting[answer.token]
     assert len(set(engine.values(STREAM, of(sender)))) == 501
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_engine_has_no_memory_for_large_requests(start, node, sender, name):
-    """429 for a whole request, always the same: it must become smaller."""
-    engine = node(name, "indexing_pressure.memory.limit=100kb")
+def test_engine_has_no_memory_for_large_requests(start, node, sender):
+    """429 for a whole request that will never fit: it must become smaller."""
+    engine = node("opensearch", "indexing_pressure.memory.limit=100kb")
     setup(engine)
     collector = serve(start, engine, elasticsearch_event_deadline_ms=5000,
                       log_requests_per_second_max=0)
@@ -316,7 +319,7 @@ def assert_not_shown(collector, *secrets):
 
 def arrives(collector, engine, sender):
     with collector.peer() as peer:
-        assert peer.ask(wire.post(wire.event(1, sender=sender))).code == wire.CREATED
+        assert peer.ask_slow(wire.post(wire.event(1, sender=sender))).code == wire.CREATED
     assert len(engine.hits(STREAM, of(sender))) == 1
 
 
@@ -343,7 +346,7 @@ def test_password_file_that_changes(start, safe, sender, tmp_path):
                       elasticsearch_password_file=file, elasticsearch_event_deadline_ms=1000,
                       elasticsearch_retry_ms_max=200, log_level="trace")
     with collector.peer() as peer:
-        answer = peer.ask(wire.post(wire.event(sender=sender)))
+        answer = peer.ask_slow(wire.post(wire.event(sender=sender)))
         assert answer.code == wire.UNAVAILABLE
         assert answer.option(wire.MAX_AGE) > 0
     file.write_text(PASSWORD + "\n")
@@ -358,10 +361,10 @@ def test_wrong_password_is_told_once(start, safe, sender):
                       env={"COLLECTOR_ELASTICSEARCH_PASSWORD": "hunter22"})
     with collector.peer() as peer:
         for n in range(5):
-            answer = peer.ask(wire.post(wire.event(n, sender=sender)))
+            answer = peer.ask_slow(wire.post(wire.event(n, sender=sender)))
             assert answer.code == wire.UNAVAILABLE
             assert answer.option(wire.MAX_AGE) > 0
-    told = [line for line in collector.output().splitlines() if "401" in line]
+    told = [line for line in collector.output().splitlines() if "answered 401" in line]
     assert len(told) == 1, told
     assert_not_shown(collector, "hunter22")
     assert safe.hits(STREAM, of(sender)) == []
@@ -385,7 +388,7 @@ def test_api_key_without_the_right_to_write(start, safe, sender):
                       elasticsearch_event_deadline_ms=500,
                       env={"COLLECTOR_ELASTICSEARCH_API_KEY": key["encoded"]})
     with collector.peer() as peer:
-        assert peer.ask(wire.post(wire.event(sender=sender))).code == wire.UNAVAILABLE
+        assert peer.ask_slow(wire.post(wire.event(sender=sender))).code == wire.UNAVAILABLE
     assert "403" in collector.output()
 
 

@@ -46,7 +46,7 @@ def serve(start, fake):
 
 def answer_to(collector, value, seconds=8):
     with collector.peer() as peer:
-        return peer.ask(wire.post(wire.event(value, timestamp=TIMESTAMP)), seconds)
+        return peer.ask_slow(wire.post(wire.event(value, timestamp=TIMESTAMP)), seconds)
 
 
 def code(collector, value, seconds=8):
@@ -56,10 +56,12 @@ def code(collector, value, seconds=8):
 def burst(collector, values):
     """One event each from as many devices, all at once; the codes of their answers."""
     peers = [collector.peer() for _ in values]
+    requests = [wire.post(wire.event(value, timestamp=TIMESTAMP)) for value in values]
     try:
-        for peer, value in zip(peers, values):
-            peer.send(wire.post(wire.event(value, timestamp=TIMESTAMP)))
-        return [wire.code_text(peer.receive(8).code) for peer in peers]
+        for peer, request in zip(peers, requests):
+            peer.send(request)
+        return [wire.code_text(peer.wait_for(request).code)
+                for peer, request in zip(peers, requests)]
     finally:
         for peer in peers:
             peer.socket.close()
@@ -120,7 +122,7 @@ def test_refused_credentials_are_not_the_devices_fault(serve, fake, status):
         answer = answer_to(collector, value)
         assert wire.code_text(answer.code) == "5.03"
         assert answer.option(wire.MAX_AGE) > 0
-    told = [line for line in collector.output().splitlines() if str(status) in line]
+    told = [line for line in collector.output().splitlines() if f"answered {status}" in line]
     assert len(told) == 1, told
     assert "verysecretkey" not in collector.output()
     assert fake.bulks[0].headers["Authorization"].startswith("ApiKey ")
@@ -230,15 +232,16 @@ def test_sigterm_while_the_engine_hangs(serve, fake):
     collector = serve(drain_timeout_seconds=2, elasticsearch_event_deadline_ms=20000,
                       elasticsearch_request_timeout_ms=20000)
     fake.default = fake_engine.silent
+    request = wire.post(wire.event("x"))
     with collector.peer() as peer:
-        peer.send(wire.post(wire.event("x")))
+        peer.send(request)
         wait_until(lambda: fake.bulks, what="the engine has the event")
         began = time.monotonic()
         collector.signal()
         status = collector.wait(10)
         assert status == 1, "the drain's time ran out"
         assert time.monotonic() - began < 4
-        answer = peer.receive(1)
+        answer = peer.wait_for(request, 1)
         assert answer is None or wire.code_text(answer.code) == "5.03"
 
 

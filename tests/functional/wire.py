@@ -171,3 +171,23 @@ class Peer:
         if message.type == CON:
             assert (answer.type, answer.message_id) == (ACK, message.message_id)
         return answer
+
+    def wait_for(self, message, seconds=10):
+        """Its answer, on the acknowledgement or separate; None when none comes in time."""
+        deadline = time.monotonic() + seconds
+        while (left := deadline - time.monotonic()) > 0:
+            answer = self.receive(left)
+            if answer is None or answer.code == EMPTY:
+                continue
+            if answer.type == CON:
+                self.send(Message(ACK, EMPTY, answer.message_id))
+            if answer.token == message.token:
+                return answer
+        return None
+
+    def ask_slow(self, message, seconds=10):
+        """Like ask, where the answer may take so long that it comes separately."""
+        self.send(message)
+        answer = self.wait_for(message, seconds)
+        assert answer is not None, f"no answer within {seconds} s"
+        return answer
