@@ -37,7 +37,8 @@ ElasticsearchStore::ElasticsearchStore(const ElasticsearchOptions& options, std:
       log_(std::move(log), options.urls.size()),
       hosts_(options.urls),
       breaker_(options.breaker_failures, options.breaker_probe_ms * kNsPerMs),
-      batch_bytes_max_(options.batch_bytes_max) {}
+      batch_bytes_max_(options.batch_bytes_max),
+      request_events_max_(options.batch_events_max) {}
 
 ElasticsearchStore::~ElasticsearchStore() {
   CHECK(waiting_.empty() && retries_.empty());
@@ -132,7 +133,7 @@ void ElasticsearchStore::SendWaiting() {
     waiting_.push_front(std::move(retries_.extract(retries_.begin()).mapped()));
   }
   while (HasRoom() && IsWorthARequest(CurrentLoad(), now_.monotonic_ns)) {
-    Send(TakeWaiting(options_.batch_events_max), false);
+    Send(TakeWaiting(request_events_max_), false);
   }
 }
 
@@ -291,8 +292,11 @@ void ElasticsearchStore::Fail(Bulk* bulk, const HttpResponse& response) {
   log_.RequestFailed(bulk->host, response.status,
                      WhatFailed(hosts_.url(bulk->host) + "/" + options_.stream, response),
                      now_.monotonic_ns);
-  // A busy engine is left alone by the back-off; the breaker would have it idle.
-  if (JudgeRequest(response.status) != RequestFate::kBusy) {
+  // A busy engine is left alone by the back-off; the breaker would have it idle. What it has no
+  // memory for it will refuse again and again, unless it becomes less.
+  if (JudgeRequest(response.status) == RequestFate::kBusy) {
+    request_events_max_ = std::max<std::size_t>(bulk->size() / 2, 1);
+  } else {
     breaker_.Failed(now_.monotonic_ns);
     hosts_.Failed(bulk->host, now_.monotonic_ns);
   }
@@ -303,6 +307,8 @@ void ElasticsearchStore::EngineAnswered(std::size_t host) {
   hosts_.Succeeded(host);
   log_.RequestSucceeded(host, hosts_.url(host));
   failing_ = false;
+  request_events_max_ =
+      std::min(request_events_max_ + request_events_max_ / 8 + 1, options_.batch_events_max);
   const bool was_open = breaker_.open();
   breaker_.Succeeded();
   if (!was_open) return;

@@ -89,6 +89,7 @@ class ElasticsearchStore : public Store {
   Breaker breaker_;
   bool failing_ = false;  // the last request took nothing
   std::size_t batch_bytes_max_;
+  std::size_t request_events_max_;     // halved at a 429, and slowly raised again
   std::int64_t deadline_ns_ = kNever;  // no event's is before
 
   std::deque<std::unique_ptr<Bulk>> waiting_;                   // the last one takes events
