@@ -228,9 +228,9 @@ def test_engine_crashes_under_load(start, ready, sender, record_property):
     load.finish(collector.coap)
     stored = stored_once(engine, STREAM, load, sender)
     assert '"status":"ok"' in collector.get("/health").text
-    record_property("note", f"{engine.name} killed under load: {len(load.acknowledged)} acknowledged, "
-                            f"{while_down} told 5.03 meanwhile, {len(stored)} stored, first 2.01 "
-                            f"{waited:.1f} s after the engine was healthy")
+    record_property("note", f"{engine.name} killed under load: {len(load.acknowledged)} "
+                            f"acknowledged, {while_down} told 5.03 meanwhile, {len(stored)} "
+                            f"stored, first 2.01 {waited:.1f} s after the engine was healthy")
     load.close()
 
 

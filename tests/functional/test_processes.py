@@ -30,7 +30,7 @@ def processes(start):
 def test_each_process_takes_its_share_and_each_event_is_stored_once(processes):
     peers = [processes.peer((f"127.0.1.{1 + i}", 0)) for i in range(PEERS)]
     for number, peer in enumerate(peers):
-        # Without a timestamp it is told from a new event only by the process that knows the exchange.
+        # No timestamp: only the process that knows the exchange can tell it from a new event.
         request = wire.post(wire.event(origin=f"o{number}"))
         for _ in range(2):
             assert peer.ask(request).code == wire.CREATED
