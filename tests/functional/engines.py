@@ -23,6 +23,7 @@ EXIT_UNAVAILABLE = 69
 START_SECONDS_MAX = 90
 # Nodes live for seconds: what the optimising compiler would gain does not pay for its work.
 JAVA_OPTIONS = "-XX:TieredStopAtLevel=1"
+SMALL_REQUESTS = "http.max_content_length=1mb"  # 413 for more; below what a collector may send
 USER, PASSWORD = "writer", "correct horse battery"
 
 
@@ -172,12 +173,12 @@ def _node(name, *settings, **how):
 
 @pytest.fixture(scope="session")
 def opensearch():
-    yield from _node("opensearch")
+    yield from _node("opensearch", SMALL_REQUESTS)
 
 
 @pytest.fixture(scope="session")
 def elasticsearch():
-    yield from _node("elasticsearch")
+    yield from _node("elasticsearch", SMALL_REQUESTS)
 
 
 @pytest.fixture(params=NAMES)

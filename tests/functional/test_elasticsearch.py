@@ -237,8 +237,7 @@ def test_engine_crashes_under_load(start, ready, sender, record_property):
 @pytest.mark.parametrize("name", NAMES)
 def test_engine_is_overloaded(start, node, sender, name):
     """Its queue of writes is full of other people's: 429 for items and for whole requests."""
-    engine = node(name, "thread_pool.write.size=1", "thread_pool.write.queue_size=1",
-                  "http.max_content_length=1mb")
+    engine = node(name, "thread_pool.write.size=1", "thread_pool.write.queue_size=1")
     setup(engine)
     collector = serve(start, engine, elasticsearch_event_deadline_ms=4000,
                       log_requests_per_second_max=0)
@@ -253,24 +252,24 @@ def test_engine_is_overloaded(start, node, sender, name):
     pools = engine.ask("GET", "/_nodes/stats/thread_pool")["nodes"].values()
     assert sum(node["thread_pool"]["write"]["rejected"] for node in pools) > 0
     load.close()
-    batch_is_too_large(collector, engine, sender)
 
 
-def batch_is_too_large(collector, engine, sender):
+def test_batch_is_too_large(start, ready, sender):
     """What gathers while the engine stands still is more than it takes in one request: 413."""
+    collector = serve(start, ready, log_requests_per_second_max=0)
+    body = "x" * 3500
     with collector.peer() as peer:
         assert peer.ask_slow(wire.post(wire.event("first", sender=sender))).code == wire.CREATED
-        os.kill(engine.node_pid(), signal.SIGSTOP)
+        waiting = {}
+        os.kill(ready.node_pid(), signal.SIGSTOP)
         try:
-            requests = []
             for n in range(500):
-                event = wire.event(f"{n}-" + "x" * 3500, sender=sender, timestamp=TIMESTAMP)
-                requests.append(wire.post(event))
-                peer.send(requests[-1])
+                request = wire.post(wire.event(f"{n}-{body}", sender=sender, timestamp=TIMESTAMP))
+                waiting[request.token] = request
+                peer.send(request)
                 time.sleep(0.0005)
         finally:
-            os.kill(engine.node_pid(), signal.SIGCONT)
-        waiting = {request.token: request for request in requests}
+            os.kill(ready.node_pid(), signal.SIGCONT)
         deadline = time.monotonic() + 15
         while waiting:
             assert time.monotonic() < deadline, f"{len(waiting)} of 500 without an answer"
@@ -284,7 +283,8 @@ def batch_is_too_large(collector, engine, sender):
             if answer.token in waiting:
                 assert wire.code_text(answer.code) == "2.01", answer
                 del waiting[answer.token]
-    assert len(set(engine.values(STREAM, of(sender)))) == 501
+    assert "413" in collector.output()
+    assert len(set(ready.values(STREAM, of(sender)))) == 501
 
 
 def test_engine_has_no_memory_for_large_requests(start, node, sender):

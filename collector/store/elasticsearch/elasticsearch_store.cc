@@ -15,6 +15,7 @@ constexpr std::string_view kBulkPath =
     "items.*.failure_store";
 
 constexpr std::size_t kProbeEventsMax = 64;
+constexpr std::size_t kRequestEventsMin = 100;   // fewer would only make more requests
 constexpr std::int64_t kProbeTimeoutMs = 5'000;  // an engine that hangs is asked again
 
 std::string WhatFailed(const std::string& stream_url, const HttpResponse& response) {
@@ -292,10 +293,12 @@ void ElasticsearchStore::Fail(Bulk* bulk, const HttpResponse& response) {
   log_.RequestFailed(bulk->host, response.status,
                      WhatFailed(hosts_.url(bulk->host) + "/" + options_.stream, response),
                      now_.monotonic_ns);
-  // A busy engine is left alone by the back-off; the breaker would have it idle. What it has no
-  // memory for it will refuse again and again, unless it becomes less.
+  // A busy engine is left alone by the back-off; the breaker would have it idle. A large request
+  // that it has no memory for it would refuse again and again; a small one waits for its turn.
   if (JudgeRequest(response.status) == RequestFate::kBusy) {
-    request_events_max_ = std::max<std::size_t>(bulk->size() / 2, 1);
+    if (bulk->size() > kRequestEventsMin) {
+      request_events_max_ = std::max(bulk->size() / 2, kRequestEventsMin);
+    }
   } else {
     breaker_.Failed(now_.monotonic_ns);
     hosts_.Failed(bulk->host, now_.monotonic_ns);
