@@ -18,13 +18,12 @@ std::string_view ValueOf(const coap_opt_t* option) {
 // Appends an option's text; a separator inside it is escaped, because it separates nothing.
 void AppendText(const coap_opt_t* option, char separator, std::string_view escaped,
                 std::string* text) {
-  for (const char c : ValueOf(option)) {
-    if (c == separator) {
-      text->append(escaped);
-    } else {
-      text->push_back(c);
-    }
+  std::string_view value = ValueOf(option);
+  for (auto at = value.find(separator); at != value.npos; at = value.find(separator)) {
+    text->append(value.substr(0, at)).append(escaped);
+    value.remove_prefix(at + 1);
   }
+  text->append(value);
 }
 
 std::uint32_t ReadUint(const coap_opt_t* option) {
