@@ -10,6 +10,7 @@
 #include <limits>
 
 #include "event/dom.h"
+#include "event/event_json.h"
 
 namespace collector {
 namespace {
@@ -125,22 +126,6 @@ void AppendFloat(double number, std::string* out) {
   AppendDigits(number, out);
   // A fraction stays one: it is stored as such.
   if (out->find_first_of(".e", before) == std::string::npos) out->append(".0");
-}
-
-void AppendText(std::string_view text, std::string* out) {
-  out->push_back('"');
-  for (const char c : text) {
-    if (c == '"' || c == '\\') {
-      out->append({'\\', c});
-    } else if (static_cast<unsigned char>(c) < 0x20) {
-      constexpr std::string_view kDigits = "0123456789abcdef";
-      out->append("\\u00").append(
-          {kDigits[static_cast<std::size_t>(c >> 4)], kDigits[static_cast<std::size_t>(c & 15)]});
-    } else {
-      out->push_back(c);
-    }
-  }
-  out->push_back('"');
 }
 
 // RFC 4648 section 5, without padding.
@@ -335,7 +320,7 @@ class Transcoder {
 
   bool PutText() {
     if (!simdjson::validate_utf8(item_.text.data(), item_.text.size())) return Fail("not UTF-8");
-    AppendText(item_.text, json_);
+    AppendJsonText(item_.text, json_);
     return true;
   }
 
