@@ -122,7 +122,7 @@ def test_refused_credentials_are_not_the_devices_fault(serve, fake, status):
         answer = answer_to(collector, value)
         assert wire.code_text(answer.code) == "5.03"
         assert answer.option(wire.MAX_AGE) > 0
-    told = [line for line in collector.output().splitlines() if f"answered {status}" in line]
+    told = [line for line in collector.output().splitlines() if f"_bulk: {status} " in line]
     assert len(told) == 1, told
     assert "verysecretkey" not in collector.output()
     assert fake.bulks[0].headers["Authorization"].startswith("ApiKey ")
