@@ -25,7 +25,7 @@
 namespace collector {
 namespace {
 
-constexpr int kSeeds = 270;
+constexpr int kSeeds = 200;
 constexpr std::size_t kPendingMax = 200;
 constexpr std::int64_t kFaultsEndMs = 40'000;
 constexpr std::int64_t kBackWithinMs = 2'000;
