@@ -61,33 +61,34 @@ template <typename Float>
 void OnFloat(void* context, Float number) {
   Set(context, Kind::kFloat)->real = static_cast<double>(number);
 }
-template <Kind kKind>
-void OnString(void* context, cbor_data bytes, std::size_t size) {
-  Set(context, kKind)->text = {reinterpret_cast<const char*>(bytes), size};
+template <Kind kKind, typename Size>  // what libcbor has for lengths differs by version
+void OnString(void* context, cbor_data bytes, Size size) {
+  Set(context, kKind)->text = {reinterpret_cast<const char*>(bytes),
+                               static_cast<std::size_t>(size)};
 }
 void OnBool(void* context, bool truth) { Set(context, Kind::kBool)->truth = truth; }
 
 constexpr cbor_callbacks kCallbacks = {
-    .uint8 = OnNumber<Kind::kUnsigned, std::uint8_t>,
-    .uint16 = OnNumber<Kind::kUnsigned, std::uint16_t>,
-    .uint32 = OnNumber<Kind::kUnsigned, std::uint32_t>,
-    .uint64 = OnNumber<Kind::kUnsigned, std::uint64_t>,
-    .negint64 = OnNumber<Kind::kNegative, std::uint64_t>,
-    .negint32 = OnNumber<Kind::kNegative, std::uint32_t>,
-    .negint16 = OnNumber<Kind::kNegative, std::uint16_t>,
-    .negint8 = OnNumber<Kind::kNegative, std::uint8_t>,
+    .uint8 = OnNumber<Kind::kUnsigned>,
+    .uint16 = OnNumber<Kind::kUnsigned>,
+    .uint32 = OnNumber<Kind::kUnsigned>,
+    .uint64 = OnNumber<Kind::kUnsigned>,
+    .negint64 = OnNumber<Kind::kNegative>,
+    .negint32 = OnNumber<Kind::kNegative>,
+    .negint16 = OnNumber<Kind::kNegative>,
+    .negint8 = OnNumber<Kind::kNegative>,
     .byte_string_start = OnSimple<Kind::kBytesStart>,
     .byte_string = OnString<Kind::kBytes>,
     .string = OnString<Kind::kText>,
     .string_start = OnSimple<Kind::kTextStart>,
     .indef_array_start = OnSimple<Kind::kArrayStart>,
-    .array_start = OnNumber<Kind::kArray, std::size_t>,
+    .array_start = OnNumber<Kind::kArray>,
     .indef_map_start = OnSimple<Kind::kMapStart>,
-    .map_start = OnNumber<Kind::kMap, std::size_t>,
-    .tag = OnNumber<Kind::kTag, std::uint64_t>,
-    .float2 = OnFloat<float>,
-    .float4 = OnFloat<float>,
-    .float8 = OnFloat<double>,
+    .map_start = OnNumber<Kind::kMap>,
+    .tag = OnNumber<Kind::kTag>,
+    .float2 = OnFloat,
+    .float4 = OnFloat,
+    .float8 = OnFloat,
     .undefined = OnSimple<Kind::kUndefined>,
     .null = OnSimple<Kind::kNull>,
     .boolean = OnBool,
