@@ -338,36 +338,28 @@ def test_password_from_environment_over_tls(start, safe, sender):
     assert_not_shown(collector, PASSWORD)
 
 
-def test_password_file_that_changes(start, safe, sender, tmp_path):
-    """A password is changed while the collector runs: it takes the new one without a restart."""
+def test_password_that_changes(start, safe, sender, tmp_path):
+    """While it is wrong devices are told to come again, and the operator is told once; the new one
+    is taken without a restart."""
     file = tmp_path / "password"
-    file.write_text("not yet the right one\n")
-    collector = serve(start, safe, elasticsearch_user=USER, elasticsearch_ca_file=safe.ca_file,
-                      elasticsearch_password_file=file, elasticsearch_event_deadline_ms=1000,
-                      elasticsearch_retry_ms_max=200, log_level="trace")
-    with collector.peer() as peer:
-        answer = peer.ask_slow(wire.post(wire.event(sender=sender)))
-        assert answer.code == wire.UNAVAILABLE
-        assert answer.option(wire.MAX_AGE) > 0
     file.write_text(PASSWORD + "\n")
-    wait_for_created(collector, wire.event("in", sender=sender, timestamp=TIMESTAMP), 10)
-    assert safe.values(STREAM, of(sender)) == ["in"]
-    assert_not_shown(collector, PASSWORD, "not yet the right one")
-
-
-def test_wrong_password_is_told_once(start, safe, sender):
     collector = serve(start, safe, elasticsearch_user=USER, elasticsearch_ca_file=safe.ca_file,
-                      elasticsearch_event_deadline_ms=500, log_requests_per_second_max=0,
-                      env={"COLLECTOR_ELASTICSEARCH_PASSWORD": "hunter22"})
+                      elasticsearch_password_file=file, elasticsearch_event_deadline_ms=500,
+                      elasticsearch_breaker_probe_ms=200, log_level="trace")
+    arrives(collector, safe, sender)
+    file.write_text("hunter22, outdated\n")
+    time.sleep(1.1)  # it is looked at once a second
     with collector.peer() as peer:
         for n in range(5):
-            answer = peer.ask_slow(wire.post(wire.event(n, sender=sender)))
+            answer = peer.ask_slow(wire.post(wire.event(f"refused {n}", sender=sender)))
             assert answer.code == wire.UNAVAILABLE
             assert answer.option(wire.MAX_AGE) > 0
-    told = [line for line in collector.output().splitlines() if "answered 401" in line]
+    told = [line for line in collector.output().splitlines() if ": 401 " in line]
     assert len(told) == 1, told
-    assert_not_shown(collector, "hunter22")
-    assert safe.hits(STREAM, of(sender)) == []
+    file.write_text(PASSWORD + "\n")
+    wait_for_created(collector, wire.event("in", sender=sender, timestamp=TIMESTAMP), 10)
+    assert set(safe.values(STREAM, of(sender))) == {1, "in"}
+    assert_not_shown(collector, PASSWORD, "hunter22")
 
 
 @pytest.mark.parametrize("form", ["encoded", "pair"])
@@ -412,6 +404,13 @@ def test_certificate_of_an_unknown_authority(safe):
                             env={"COLLECTOR_ELASTICSEARCH_PASSWORD": PASSWORD})
     assert "certificate" in line
     assert PASSWORD not in line
+
+
+def test_wrong_password_at_start(safe):
+    line = refuses_to_start(safe.url, "--elasticsearch-user", USER, "--elasticsearch-ca-file",
+                            safe.ca_file, env={"COLLECTOR_ELASTICSEARCH_PASSWORD": "hunter22"})
+    assert ": 401 " in line
+    assert "hunter22" not in line
 
 
 def test_no_engine_at_start():
