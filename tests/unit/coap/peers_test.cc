@@ -9,7 +9,8 @@ namespace collector {
 TEST_CASE("a peer does not see a message id again while 65,536 are new") {
   MessageIds ids;
   std::set<std::uint16_t> seen;
-  for (int i = 0; i < 65'536; ++i) REQUIRE(seen.insert(ids.Next(77)).second);
+  for (int i = 0; i < 65'536; ++i) seen.insert(ids.Next(77));
+  CHECK(seen.size() == 65'536);
 }
 
 TEST_CASE("messages to many other peers do not bring a peer's ids round") {

@@ -83,6 +83,21 @@ TEST_CASE("a missing block, or one of another format, is 4.08 and stores nothing
   CHECK(core.store.stored.size() == 1);
 }
 
+TEST_CASE("a block that came too early is taken when it comes again in its place") {
+  CollectorCore core;
+  const std::string body = LargeEvent(1'500);
+  CHECK(Ask(&core, WirePostBlock(2, body, 1, 6)).code == 0x88);
+  CHECK(Ask(&core, WirePostBlock(1, body, 0, 6)).code == 0x5f);
+  CHECK(Ask(&core, WirePostBlock(2, body, 1, 6)).code == 0x41);
+}
+
+TEST_CASE("a last block whose event is refused is refused again, not called too early") {
+  CollectorCore core;
+  const std::string body(1'500, 'x');
+  CHECK(Ask(&core, WirePostBlock(1, body, 0, 6)).code == 0x5f);
+  for (int i = 0; i < 2; ++i) CHECK(Ask(&core, WirePostBlock(2, body, 1, 6)).code == 0x80);
+}
+
 TEST_CASE("a first block begins its body anew") {
   CollectorCore core;
   const std::string abandoned = LargeEvent(3'000);
