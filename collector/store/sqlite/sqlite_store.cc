@@ -10,29 +10,42 @@
 #include "collector/base/clock.h"
 
 namespace collector {
+namespace {
+
+void Signal(const UniqueFd& fd) {
+  const std::uint64_t one = 1;
+  CHECK(write(fd.get(), &one, sizeof(one)) == sizeof(one));
+}
+
+}  // namespace
 
 Result<std::unique_ptr<SqliteStore>> SqliteStore::Create(const SqliteStoreOptions& options,
                                                          Poller* poller, Metrics* metrics,
                                                          std::shared_ptr<spdlog::logger> log) {
   auto database = Database::Open(options.path);
   if (!database.ok()) return database.error();
-  UniqueFd fd(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-  if (fd.get() < 0) return Error{ErrorCode::kIo, std::string("eventfd: ") + std::strerror(errno)};
-  const int raw_fd = fd.get();
-  std::unique_ptr<SqliteStore> store(new SqliteStore(
-      options, std::move(database).value(), std::move(fd), poller, metrics, std::move(log)));
+  UniqueFd handed(eventfd(0, EFD_CLOEXEC));
+  UniqueFd committed(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (handed.get() < 0 || committed.get() < 0) {
+    return Error{ErrorCode::kIo, std::string("eventfd: ") + std::strerror(errno)};
+  }
+  const int raw_fd = committed.get();
+  std::unique_ptr<SqliteStore> store(new SqliteStore(options, std::move(database).value(),
+                                                     std::move(handed), std::move(committed),
+                                                     poller, metrics, std::move(log)));
   const Status watched = poller->Watch(raw_fd, [raw = store.get()] { raw->OnCommitted(); });
   if (!watched.ok()) return watched.error();
   return store;
 }
 
 SqliteStore::SqliteStore(const SqliteStoreOptions& options, std::unique_ptr<Database> database,
-                         UniqueFd committed_fd, Poller* poller, Metrics* metrics,
-                         std::shared_ptr<spdlog::logger> log)
+                         UniqueFd handed_fd, UniqueFd committed_fd, Poller* poller,
+                         Metrics* metrics, std::shared_ptr<spdlog::logger> log)
     : batch_events_max_(options.batch_events_max),
       poller_(poller),
       metrics_(metrics),
       log_(std::move(log)),
+      handed_fd_(std::move(handed_fd)),
       committed_fd_(std::move(committed_fd)),
       database_(std::move(database)),
       writer_([this] { Write(); }) {}
@@ -40,7 +53,7 @@ SqliteStore::SqliteStore(const SqliteStoreOptions& options, std::unique_ptr<Data
 SqliteStore::~SqliteStore() {
   CHECK(!writing_ && filling_.empty());
   poller_->Forget(committed_fd_.get());
-  handed_.release();
+  Signal(handed_fd_);
   writer_.join();
 }
 
@@ -55,7 +68,7 @@ void SqliteStore::Flush() {
   if (writing_ || filling_.empty()) return;
   writing_ = true;
   to_write_.store(filling_.front().release());
-  handed_.release();
+  Signal(handed_fd_);
   filling_.pop_front();
 }
 
@@ -73,7 +86,10 @@ void SqliteStore::OnCommitted() {
 void SqliteStore::Write() {
   pthread_setname_np(pthread_self(), "store-writer");
   for (;;) {
-    handed_.acquire();
+    // Not a std::binary_semaphore: before it sleeps it yields, which on one core makes the loop's
+    // answer wait for several changes of threads.
+    std::uint64_t handed = 0;
+    if (read(handed_fd_.get(), &handed, sizeof(handed)) != sizeof(handed)) continue;  // EINTR
     std::unique_ptr<Batch> batch(to_write_.exchange(nullptr));
     if (batch == nullptr) return;
     const std::int64_t began_ns = ReadClock().monotonic_ns;
@@ -83,8 +99,7 @@ void SqliteStore::Write() {
     metrics_->store.events_committed.Add(status.ok() ? batch->size() : 0);
     Report(status);
     committed_.store(batch.release());
-    const std::uint64_t one = 1;
-    CHECK(write(committed_fd_.get(), &one, sizeof(one)) == sizeof(one));
+    Signal(committed_fd_);
   }
 }
 

@@ -7,7 +7,6 @@
 #include <atomic>
 #include <deque>
 #include <memory>
-#include <semaphore>
 #include <string>
 #include <thread>
 
@@ -42,7 +41,7 @@ class SqliteStore : public Store {
 
  private:
   SqliteStore(const SqliteStoreOptions& options, std::unique_ptr<Database> database,
-              UniqueFd committed_fd, Poller* poller, Metrics* metrics,
+              UniqueFd handed_fd, UniqueFd committed_fd, Poller* poller, Metrics* metrics,
               std::shared_ptr<spdlog::logger> log);
   void OnCommitted();                 // loop thread: a batch came back
   void Write();                       // the writer thread
@@ -53,7 +52,8 @@ class SqliteStore : public Store {
   Poller* const poller_;
   Metrics* const metrics_;
   const std::shared_ptr<spdlog::logger> log_;
-  const UniqueFd committed_fd_;
+  const UniqueFd handed_fd_;     // tells the writer: something is in to_write_, or never will be
+  const UniqueFd committed_fd_;  // tells the loop: something is in committed_
 
   // Loop thread only.
   std::deque<std::unique_ptr<Batch>> filling_;  // the last one takes events
@@ -66,11 +66,9 @@ class SqliteStore : public Store {
 
   std::atomic<bool> failing_{false};
 
-  // One batch crosses at a time, and belongs to whoever took it out of here. The semaphore says
-  // that something is in to_write_, or that there will never be.
+  // One batch crosses at a time, and belongs to whoever took it out of here.
   std::atomic<Batch*> to_write_{nullptr};
   std::atomic<Batch*> committed_{nullptr};
-  std::binary_semaphore handed_{0};
   std::thread writer_;  // last: it uses all of the above
 };
 
