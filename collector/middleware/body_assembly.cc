@@ -9,6 +9,10 @@ namespace {
 // When there is no room, a body that waits for its next block for longer than this gives way.
 constexpr std::int64_t kStalledNs = 5 * kNsPerSecond;
 
+// How long a block may still come from a peer that sends it again and again: MAX_TRANSMIT_SPAN
+// (RFC 7252 section 4.8.2).
+constexpr std::int64_t kTransmitSpanNs = 45 * kNsPerSecond;
+
 // Seconds after which a refused device may try again: not all at once.
 std::uint32_t RetrySeconds(const Request& request) {
   return 5 + static_cast<std::uint32_t>(request.body % 11);
@@ -79,13 +83,23 @@ void BodyAssembly::OnBlock(const Request& request, Reply reply, const Handler& n
   next(whole, std::move(reply));
 }
 
+bool BodyAssembly::OtherUnderWay(const Request& request) const {
+  const auto found = bodies_.find(request.body);
+  return found != bodies_.end() && !found->second.bytes.starts_with(request.payload) &&
+         request.arrived.monotonic_ns - found->second.last_ns < kTransmitSpanNs;
+}
+
 void BodyAssembly::OnFirst(const Request& request, Reply reply, const Handler& next) {
-  Forget(request.body);
   if (!request.block1->more) return next(request, std::move(reply));
   const std::int64_t now_ns = request.arrived.monotonic_ns;
-  if (!MakeRoom(now_ns)) {
+  const char* refusal = OtherUnderWay(request) ? "one body at a time, or tag each" : nullptr;
+  if (refusal == nullptr) {
+    Forget(request.body);
+    if (!MakeRoom(now_ns)) refusal = "too many bodies at once";
+  }
+  if (refusal != nullptr) {
     metrics_->bodies.refused.Add();
-    Response response = Response::Diagnostic(Code::kServiceUnavailable, "too many bodies at once");
+    Response response = Response::Diagnostic(Code::kServiceUnavailable, refusal);
     response.max_age_seconds = RetrySeconds(request);
     return std::move(reply).Send(std::move(response));
   }

@@ -98,6 +98,24 @@ TEST_CASE("a last block whose event is refused is refused again, not called too 
   for (int i = 0; i < 2; ++i) CHECK(Ask(&core, WirePostBlock(2, body, 1, 6)).code == 0x80);
 }
 
+TEST_CASE("another body must wait while blocks of the first may still come") {
+  CollectorCore core;
+  const std::string first = LargeEvent(3'000);
+  const std::string other = "[" + LargeEvent(2'998) + "]";
+  Ask(&core, WirePostBlock(1, first, 0, 6));
+  const WireAnswer refused = Ask(&core, WirePostBlock(2, other, 0, 6));
+  CHECK(refused.code == 0xa3);
+  CHECK(refused.max_age.has_value());
+  Ask(&core, WirePostBlock(3, first, 1, 6));
+  CHECK(Ask(&core, WirePostBlock(4, other, 1, 6)).code == 0x88);
+  core.SetTimeMs(core.now_ms + 44'000);
+  CHECK(Ask(&core, WirePostBlock(5, other, 0, 6)).code == 0xa3);
+  core.SetTimeMs(core.now_ms + 2'000);
+  for (std::uint16_t n = 0; n < 3; ++n) Ask(&core, WirePostBlock(10 + n, other, n, 6));
+  CHECK(core.store.stored.size() == 1);
+  CHECK(core.metrics.bodies.refused.Get() == 2);
+}
+
 TEST_CASE("a first block begins its body anew") {
   CollectorCore core;
   const std::string abandoned = LargeEvent(3'000);
