@@ -7,6 +7,7 @@ import json
 import os
 import re
 import sqlite3
+import struct
 import time
 
 import pytest
@@ -333,3 +334,44 @@ def test_slow_commit_of_blocks(after_slow_commit_of_blocks, name):
     assert len(blocks) == 7
     separately_answered(blocks[-1], [one for one in relay.passed if one is not blocks[-1]
                                      and one.seconds >= blocks[-1].seconds])
+
+
+def cbor(value):
+    """A value in CBOR (RFC 8949), lengths and integers in two bytes at most."""
+    def head(major, number):
+        if number < 24:
+            return bytes([major << 5 | number])
+        return bytes([major << 5 | 25]) + number.to_bytes(2, "big")
+
+    if isinstance(value, float):
+        return b"\xfb" + struct.pack(">d", value)
+    if isinstance(value, int):
+        return head(0, value)
+    if isinstance(value, str):
+        return head(3, len(value.encode())) + value.encode()
+    if isinstance(value, list):
+        return head(4, len(value)) + b"".join(map(cbor, value))
+    return head(5, len(value)) + b"".join(cbor(part) for pair in value.items() for part in pair)
+
+
+FORMATS = {50: lambda value: json.dumps(value).encode(), 60: cbor}
+
+
+@pytest.mark.parametrize("content_format", FORMATS)
+@pytest.mark.parametrize("kind", ["CON", "NON"])
+def test_several_events_in_one_request(collector, ask, kind, content_format):
+    events = [wire.event(value, sender="Grüße", timestamp=TIMESTAMP) for value in (7, 16.5, "on")]
+    encode = FORMATS[content_format]
+    one, several, broken = ask(*(
+        Ask("POST", "/events", body, kind, content_format)
+        for body in (encode(events[0]), encode(events), encode(events)[:-1])))
+    assert [one.code, several.code, broken.code] == ["2.01", "2.01", "4.00"]
+    rows = collector.rows()
+    assert sorted(str(row["value"]) for row in rows) == ["16.5", "7", "on"]
+    assert {row["sender"] for row in rows} == {"Grüße"}
+
+
+def test_health_in_cbor(ask):
+    (answer,) = ask(Ask("GET", "/health", accept=60))
+    assert (answer.code, answer.content_format) == ("2.05", 60)
+    assert cbor({"status": "ok"})[1:] in answer.body
