@@ -375,3 +375,15 @@ def test_health_in_cbor(ask):
     (answer,) = ask(Ask("GET", "/health", accept=60))
     assert (answer.code, answer.content_format) == ("2.05", 60)
     assert cbor({"status": "ok"})[1:] in answer.body
+
+
+def test_two_bodies_at_a_time(collector, ask):
+    """Not every client knows that this takes Request-Tag (RFC 7959 section 2.5, RFC 9175 section
+    3.3). Whatever becomes of them: what is stored is what somebody sent, and 2.01 means stored."""
+    events = [wire.event(f"{n}" * 300, sender=f"sender {n}") for n in range(3)]
+    answers = ask(*(post(event, block_bytes=64) for event in events))
+    stored = {row["sender"]: row["value"] for row in collector.rows()}
+    sent = {event["sender"]: event["payload"]["value"] for event in events}
+    assert stored.items() <= sent.items()
+    for event, answer in zip(events, answers):
+        assert answer.code != "2.01" or event["sender"] in stored
