@@ -15,7 +15,8 @@ constexpr std::string_view kBulkPath =
     "items.*.failure_store";
 
 constexpr std::size_t kProbeEventsMax = 64;
-constexpr std::size_t kRequestEventsMin = 100;   // fewer would only make more requests
+constexpr std::size_t kRequestEventsMin = 100;  // fewer would only make more requests
+constexpr std::size_t kBatchBytesStep = 64;
 constexpr std::int64_t kProbeTimeoutMs = 5'000;  // an engine that hangs is asked again
 
 std::string WhatFailed(const std::string& stream_url, const HttpResponse& response) {
@@ -252,6 +253,9 @@ void ElasticsearchStore::TakeResults(Bulk* bulk) {
   metrics.items_not_now.Add(not_now.count);
   (refused.count + not_now.count == 0 ? metrics.requests_ok : metrics.requests_partial).Add();
   EngineAnswered(bulk->host);
+  // Slowly, as each attempt above the engine's limit is one more request (Split).
+  batch_bytes_max_ = std::min(batch_bytes_max_ + batch_bytes_max_ / 1'024 + kBatchBytesStep,
+                              options_.batch_bytes_max);
   // One event that the engine fails at must not open the breaker for all others: that is for
   // requests that fail. But an engine that takes nothing is not well.
   failing_ = not_now.count == bulk->size();
@@ -260,7 +264,7 @@ void ElasticsearchStore::TakeResults(Bulk* bulk) {
   Retry(bulk);
 }
 
-// The engine, or a proxy before it, has a limit below ours: keep to it from now on.
+// The engine, or a proxy before it, has a limit below ours: keep to it for a good while.
 void ElasticsearchStore::Split(Bulk* bulk) {
   metrics_->elasticsearch.requests_failed.Add();
   EngineAnswered(bulk->host);

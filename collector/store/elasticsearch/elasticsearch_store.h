@@ -87,8 +87,8 @@ class ElasticsearchStore : public Store {
   StoreLog log_;
   Hosts hosts_;
   Breaker breaker_;
-  bool failing_ = false;  // the last request took nothing
-  std::size_t batch_bytes_max_;
+  bool failing_ = false;               // the last request took nothing
+  std::size_t batch_bytes_max_;        // halved at a 413, and very slowly raised again
   std::size_t request_events_max_;     // halved at a 429, and slowly raised again
   std::int64_t deadline_ns_ = kNever;  // no event's is before
 

@@ -67,7 +67,7 @@ void StoreLog::ItemsNotNow(const Items& items, std::int64_t now_ns) {
 }
 
 void StoreLog::BatchTooLarge(std::size_t bytes, std::size_t bytes_max) {
-  log_->warn("a batch of {} bytes is too large for the engine (413); from now on at most {}", bytes,
+  log_->warn("a batch of {} bytes is too large for the engine (413); now at most {}", bytes,
              bytes_max);
 }
 
