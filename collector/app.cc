@@ -140,17 +140,27 @@ Status App::OpenElasticsearch() {
   if (!found.ok()) return found.error();
   log_->info("{} at {}", found.value().name, found.value().url);
   for (const std::string& warning : found.value().warnings) log_->warn("{}", warning);
-  auto client = CurlHttpClient::Create(config_.elasticsearch.http, poller_.get());
+  HttpClientOptions http = config_.elasticsearch.http;
+  // No request of the events waits for a connection, because the request metrics have one.
+  http.connections_max =
+      std::max(http.connections_max, config_.elasticsearch.requests_in_flight_max + 1);
+  auto client = CurlHttpClient::Create(http, poller_.get());
   if (!client.ok()) return client.error();
   http_client_ = std::move(client).value();
   store_ = std::make_unique<ElasticsearchStore>(config_.elasticsearch, RandomSeed(),
                                                 http_client_.get(), &metrics_, log_);
+  if (config_.request_metrics_per_second_max == 0) return Ok{};
+  request_sampler_ = std::make_unique<RequestSampler>(
+      static_cast<std::size_t>(config_.request_metrics_per_second_max), RandomSeed());
+  request_metrics_ =
+      std::make_unique<RequestMetrics>(config_.elasticsearch.urls, config_.replica,
+                                       request_sampler_.get(), http_client_.get(), &metrics_, log_);
   return Ok{};
 }
 
 Handler App::BuildChain() {
   return Chain(
-      {access_log_->Wrap(),
+      {access_log_->Wrap(), request_sampler_ ? request_sampler_->Wrap() : PassOn(),
        LimitRate({.requests_per_second_max = config_.requests_per_second_per_peer_max,
                   .seed = RandomSeed()}),
        CheckCriticalOptions(), CheckContentFormat({.required = config_.content_format_required}),
@@ -213,7 +223,8 @@ int App::Run() {
 
 // How long the loop may sleep: until the first of its parts wants to be woken.
 int App::TurnMs() const {
-  const std::int64_t due_ns = std::min(store_->due_ns(), endpoint_->due_ns());
+  std::int64_t due_ns = std::min(store_->due_ns(), endpoint_->due_ns());
+  if (request_metrics_) due_ns = std::min(due_ns, request_metrics_->due_ns());
   const std::int64_t wait_ns = due_ns - ReadClock().monotonic_ns;
   if (due_ns == kNever || wait_ns > kTurnMsMax * kNsPerMs) return kTurnMsMax;
   return static_cast<int>(std::max<std::int64_t>(wait_ns + kNsPerMs - 1, 0) / kNsPerMs);
@@ -225,12 +236,15 @@ void App::Turn() {
   store_->Tick(now);
   events_->Tick(now);
   endpoint_->SetTime(now);
+  if (request_sampler_) request_sampler_->SetTime(now);
   poller_->Dispatch();
   store_->Flush();
   endpoint_->Flush();
   access_log_->Tick(now.monotonic_ns);
+  const bool store_fails = store_->health() == StoreHealth::kFailing;
+  if (request_metrics_) request_metrics_->Tick(now.monotonic_ns, store_fails);
   state_.last_turn_ns.store(now.monotonic_ns, std::memory_order_relaxed);
-  state_.store_failing.store(store_->health() == StoreHealth::kFailing, std::memory_order_relaxed);
+  state_.store_failing.store(store_fails, std::memory_order_relaxed);
 }
 
 bool App::Drained() const { return events_->pending() == 0 && endpoint_->pending() == 0; }

@@ -16,6 +16,8 @@
 #include "collector/http/http_client.h"
 #include "collector/middleware/access_log.h"
 #include "collector/middleware/body_assembly.h"
+#include "collector/middleware/request_sampler.h"
+#include "collector/store/elasticsearch/request_metrics.h"
 #include "collector/store/store.h"
 
 namespace collector {
@@ -58,6 +60,8 @@ class App {
   std::unique_ptr<Poller> poller_;
   std::unique_ptr<HttpClient> http_client_;  // the store's, if it needs one
   std::unique_ptr<Store> store_;
+  std::unique_ptr<RequestSampler> request_sampler_;  // these two only if request metrics are wanted
+  std::unique_ptr<RequestMetrics> request_metrics_;
   std::unique_ptr<EventsHandler> events_;
   std::unique_ptr<BodyAssembly> bodies_;
   std::unique_ptr<AccessLog> access_log_;

@@ -1,8 +1,11 @@
 #include "collector/config.h"
 
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <array>
+#include <climits>
 #include <fstream>
 #include <regex>
 
@@ -139,6 +142,10 @@ void AddOptions(CLI::App* app, Raw* raw) {
             "For people, or JSON lines with ECS names");
   AddNumber(app, "--log-requests-per-second-max", &config.log_requests_per_second_max, 0, 1'000'000,
             "Requests logged with a line each; the others of a second share one");
+  AddNumber(app, "--request-metrics-per-second-max", &config.request_metrics_per_second_max, 0,
+            1'000, "Requests sampled into the engine's stream of request metrics; 0: none");
+  app->add_option("--replica", config.replica,
+                  "This collector's name in request metrics; else the host's");
   for (CLI::Option* option : app->get_options()) {
     if (option->get_name() == "--help" || option->get_name() == "--version") continue;
     option->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
@@ -295,6 +302,12 @@ Result<ElasticsearchOptions> FinishElasticsearch(const Raw& raw) {
   return options;
 }
 
+std::string HostName() {
+  std::array<char, HOST_NAME_MAX + 1> name{};
+  if (gethostname(name.data(), name.size() - 1) != 0 || name[0] == 0) return "unknown";
+  return name.data();
+}
+
 Result<Config> Finish(const Raw& raw) {
   Config config = raw.config;
   std::stringstream list(raw.coap_listen);
@@ -319,6 +332,7 @@ Result<Config> Finish(const Raw& raw) {
   auto elasticsearch = FinishElasticsearch(raw);
   if (!elasticsearch.ok()) return elasticsearch.error();
   config.elasticsearch = std::move(elasticsearch).value();
+  if (config.replica.empty()) config.replica = HostName();
   return config;
 }
 

@@ -39,6 +39,9 @@ struct Config {
   std::string log_level = "info";
   LogFormat log_format = LogFormat::kText;
   int log_requests_per_second_max = 100;
+
+  int request_metrics_per_second_max = 50;
+  std::string replica;  // never empty once parsed
 };
 
 // How `collector setup` goes about it.

@@ -56,6 +56,7 @@ int ServeInProcesses(const collector::Config& config, std::vector<collector::Soc
   const auto serve = [&](std::size_t process) {
     collector::Config own = config;
     own.http_listen = config.http_listen.FurtherBy(process);
+    own.replica += "/" + std::to_string(process);
     return Serve(own, std::move(sets[process]));
   };
   return collector::Supervisor(

@@ -100,6 +100,10 @@ struct Metrics {
     Counter events_retried;
     Counter breaker_open;  // gauge, 0 or 1
   } elasticsearch;
+  struct {  // loop thread: samples for the stream of request metrics
+    Counter written;
+    Counter dropped;  // the engine did not take them
+  } request_metrics;
 };
 
 }  // namespace collector

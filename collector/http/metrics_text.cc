@@ -141,6 +141,10 @@ void AddElasticsearch(const Metrics& metrics, Families* out) {
              store.events_retried);
   out->Gauge("elasticsearch_breaker_open", "1 while events are answered 5.03 at once.",
              store.breaker_open.Get());
+  out->Begin("request_metrics_total", "Sampled requests for their own data stream, by outcome.",
+             prometheus::MetricType::Counter);
+  out->AddCounter(metrics.request_metrics.written.Get(), {{"outcome", "written"}});
+  out->AddCounter(metrics.request_metrics.dropped.Get(), {{"outcome", "dropped"}});
 }
 
 }  // namespace

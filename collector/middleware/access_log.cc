@@ -16,13 +16,6 @@ std::string Printable(std::string_view text) {
   return out;
 }
 
-std::string MethodName(Code method) {
-  constexpr std::array<std::string_view, 8> kNames{"",       "GET",   "POST",  "PUT",
-                                                   "DELETE", "FETCH", "PATCH", "iPATCH"};
-  const auto index = static_cast<std::size_t>(method);
-  return index < kNames.size() ? std::string(kNames[index]) : ToString(method);
-}
-
 }  // namespace
 
 AccessLog::AccessLog(std::shared_ptr<spdlog::logger> log, Metrics* metrics,

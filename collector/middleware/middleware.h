@@ -14,6 +14,9 @@ using Handler = std::function<void(const Request& request, Reply reply)>;
 
 using Middleware = std::function<Handler(Handler next)>;
 
+// One that does nothing and costs nothing, for what is switched off.
+Middleware PassOn();
+
 // Wraps `innermost` so that the first of `middlewares` sees a request first.
 Handler Chain(const std::vector<Middleware>& middlewares, Handler innermost);
 

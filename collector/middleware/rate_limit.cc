@@ -45,7 +45,7 @@ std::int64_t PeerBuckets::Take(const SocketAddress& peer, std::int64_t now_ns) {
 }
 
 Middleware LimitRate(const RateLimitOptions& options) {
-  if (options.requests_per_second_max == 0) return [](Handler next) { return next; };
+  if (options.requests_per_second_max == 0) return PassOn();
   const auto buckets = std::make_shared<PeerBuckets>(options);
   return [buckets](Handler next) -> Handler {
     return [buckets, next = std::move(next)](const Request& request, Reply reply) {

@@ -42,7 +42,8 @@ enum class Code : std::uint8_t {
 
 inline int ClassOf(Code code) { return static_cast<int>(code) >> 5; }
 inline int DetailOf(Code code) { return static_cast<int>(code) & 0x1f; }
-std::string ToString(Code code);  // "2.01"
+std::string ToString(Code code);      // "2.01"
+std::string MethodName(Code method);  // "POST"
 
 enum class ContentFormat : std::uint16_t {  // RFC 7252 section 12.3, RFC 8428 section 12.3
   kText = 0,

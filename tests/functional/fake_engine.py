@@ -12,6 +12,7 @@ import struct
 import threading
 import time
 
+REQUESTS_STREAM = "metrics-coap.requests-default"
 ERROR_TYPES = {
     400: "mapper_parsing_exception",
     403: "security_exception",
@@ -36,7 +37,12 @@ class Bulk:
         self.items = []  # (_id, document)
         for action, document in zip(lines[::2], lines[1::2]):
             assert list(action) == ["create"], action
-            self.items.append((action["create"]["_id"], document))
+            name = None if self.of_requests() else action["create"]["_id"]
+            self.items.append((name, document))
+
+    def of_requests(self):
+        """Request metrics: their documents have no _id of ours."""
+        return self.path.startswith(f"/{REQUESTS_STREAM}/")
 
     def ids(self):
         return [name for name, _ in self.items]
@@ -48,6 +54,11 @@ class Bulk:
 def store(engine, bulk, handler):
     """As a healthy engine does."""
     handler.answer(200, bulk_answer(engine.create_all(bulk)))
+
+
+def store_request_metrics(engine, bulk, handler):
+    engine.request_metrics += [document for _, document in bulk.items]
+    handler.answer(200, bulk_answer([201] * len(bulk.items)))
 
 
 def items(*statuses):
@@ -158,7 +169,10 @@ class FakeEngine:
     def __init__(self, distribution="opensearch"):
         self.distribution = distribution
         self.documents = {}  # _id: document
-        self.bulks = []
+        self.bulks = []  # of events
+        self.request_metrics = []  # documents that were stored
+        self.request_metrics_bulks = []
+        self.request_metrics_default = store_request_metrics
         self.requests = []  # "GET /", of everything but _bulk
         self.script = []  # for the next _bulk requests, one each
         self.default = store  # for all after those
@@ -202,10 +216,13 @@ class FakeEngine:
         return [self.create(name, document) for name, document in bulk.items]
 
     def take(self, bulk, handler):
+        if bulk.of_requests():
+            self.request_metrics_bulks.append(bulk)
+            return self.request_metrics_default(self, bulk, handler)
         with self.lock:
             self.bulks.append(bulk)
             behave = self.script.pop(0) if self.script else self.default
-        behave(self, bulk, handler)
+        return behave(self, bulk, handler)
 
     def values(self):
         """What `payload.value` the stored documents have."""

@@ -28,7 +28,7 @@ LAYERS = {
     "collector/coap": {"collector/base", "collector/middleware"},
     "collector/http": {"collector/base", "collector/handlers", "collector/middleware"},
     "collector/store/elasticsearch": {
-        "collector/base", "collector/http", "collector/store", "event",
+        "collector/base", "collector/http", "collector/middleware", "collector/store", "event",
     },
     "collector/store/sqlite": {"collector/base", "collector/store", "event"},
 }

@@ -51,6 +51,7 @@ TEST_CASE("the defaults") {
   CHECK(config.coap_listen[1].ToString() == "[::]:5683");
   CHECK(config.http_listen.ToString() == "127.0.0.1:8080");
   CHECK_FALSE(parsed.value().print.has_value());
+  CHECK_FALSE(config.replica.empty());  // the host's name
 }
 
 TEST_CASE("flag before environment before file before default") {

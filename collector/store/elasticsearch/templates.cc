@@ -101,7 +101,8 @@ json RequestsTemplate(const Engine& engine, const std::string& stream) {
                    {"method", Keyword()},
                    {"code", Keyword()},
                    {"replica", Keyword()},
-                   {"processing_time_us", Type("long")}});
+                   {"processing_time_us", Type("long")},
+                   {"requests", Type("long")}});
 }
 
 std::string LifecyclePath(Flavor flavor, const std::string& stream) {

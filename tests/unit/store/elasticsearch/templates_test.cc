@@ -66,6 +66,7 @@ TEST_CASE("the template names a policy only where the engine has such a setting"
 TEST_CASE("the request metrics' template") {
   const json properties = Properties(RequestsTemplate(kElastic, kRequestsStream));
   CHECK(properties["processing_time_us"]["type"] == "long");
+  CHECK(properties["requests"]["type"] == "long");
   for (const char* name : {"path", "method", "code", "replica"}) {
     CHECK(properties[name]["type"] == "keyword");
   }
