@@ -19,6 +19,7 @@ from test_events import ask, post
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
 STREAM = "metrics-coap.events-default"
+REQUESTS_STREAM = "metrics-coap.requests-default"
 TIMESTAMP = "2018-06-01T14:08:24.772Z"
 REFUSED_FOR_GOOD = 0x96  # 4.22
 EXIT_UNAVAILABLE = 69
@@ -461,6 +462,37 @@ def test_searches(start, ready, sender):
         for number, hour in enumerate(seen[kind]):
             assert hour["p"]["values"]["50.0"] == pytest.approx(base + number + 0.475, abs=0.03)
             assert hour["p"]["values"]["99.0"] == pytest.approx(base + number + 0.95, abs=0.03)
+
+
+def test_request_metrics(start, ready, sender):
+    """Sampled requests in their own stream: percentiles and counts, by code and replica."""
+    collector = serve(start, ready, replica=sender, request_metrics_per_second_max=20)
+    requests = [wire.post(wire.event(n, sender=sender)) for n in range(60)]
+    requests += [wire.post("no JSON")] * 3 + [wire.request(wire.GET, "/nothing")] * 2
+    with collector.peer() as peer:
+        answered = collections.Counter(codes(peer.ask_slow(request) for request in requests))
+    ours = {"term": {"replica": sender}}
+    aggregations = {"codes": {"terms": {"field": "code"}, "aggs": {
+        "requests": {"sum": {"field": "requests"}},
+        "time": {"percentiles": {"field": "processing_time_us", "percents": [50, 99]}}}}}
+
+    def seen():
+        answer = ready.search(REQUESTS_STREAM, size=0, query=ours, aggs=aggregations)
+        buckets = answer["aggregations"]["codes"]["buckets"]
+        complete = sum(each["requests"]["value"] for each in buckets) == len(requests)
+        return complete and {each["key"]: each for each in buckets}
+
+    by_code = wait_until(seen, 20, "each request is stood for")
+    assert by_code.keys() <= answered.keys() and "2.01" in by_code
+    times = by_code["2.01"]["time"]["values"]
+    assert 0 < times["50.0"] <= times["99.0"] < 20_000_000
+    hits = ready.hits(REQUESTS_STREAM, ours)
+    written = collector.metrics()['coap_collector_request_metrics_total{outcome="written"}']
+    assert len(hits) == written
+    for _, fields, source in hits:
+        assert fields.keys() == source.keys(), "each field can be searched"
+        assert fields["path"] in ("/events", "/nothing")
+        assert fields["method"] in ("POST", "GET")
 
 
 # --- collector setup -----------------------------------------------------------------------------

@@ -3,8 +3,11 @@
 The engine here is fake_engine: real HTTP, but it does what a real one does only when it must not.
 """
 
+import collections
 import os
 import random
+import re
+import socket
 import time
 
 import pytest
@@ -13,7 +16,7 @@ import fake_engine
 import wire
 from fake_engine import FakeEngine
 from load import Load
-from processes import wait_until
+from processes import LISTENING, wait_until
 
 SEED = int(os.environ.get("SEED", random.randrange(1_000_000)))
 TIMESTAMP = "2018-06-01T14:08:24.772Z"
@@ -254,6 +257,110 @@ def test_bounded_memory_while_the_engine_hangs(serve, fake):
     load.finish(collector.coap)
     assert not load.acknowledged
     load.close()
+
+
+# --- request metrics -----------------------------------------------------------------------------
+
+
+def answered(collector):
+    """How many requests of each code the collector has answered."""
+    return collections.Counter({
+        found[1]: int(number) for name, number in collector.metrics().items()
+        if (found := re.fullmatch(r'coap_collector_responses_total{code="(.*)"}', name))})
+
+
+def stood_for(fake):
+    """How many requests of each code the request metrics stand for."""
+    counts = collections.Counter()
+    for document in fake.request_metrics:
+        counts[document["code"]] += document["requests"]
+    return counts
+
+
+def test_request_metrics_are_bounded_and_count_all_requests(serve, fake):
+    collector = serve(request_metrics_per_second_max=10, replica="one")
+    load = Load(collector.coap, "sampled")
+    load.run(2.5)
+    load.finish(collector.coap)
+    load.close()
+    total = answered(collector).total()
+    assert total > 100
+    wait_until(lambda: stood_for(fake).total() == total, 5, "the last sample is written")
+    bulks = fake.request_metrics_bulks
+    assert 1 < len(bulks) <= 6
+    assert max(len(bulk.items) for bulk in bulks) == 10
+    assert all(later.time - earlier.time > 0.9 for earlier, later in zip(bulks, bulks[1:]))
+    document = fake.request_metrics[0]
+    assert (document["method"], document["path"], document["code"], document["replica"]) == (
+        "POST", "/events", "2.01", "one")
+    assert 0 < document["processing_time_us"] < 5_000_000
+    written = collector.metric('request_metrics_total{outcome="written"}')
+    assert written == len(fake.request_metrics) <= 60
+
+
+def test_few_requests_are_all_in_the_request_metrics(serve, fake):
+    collector = serve()
+    with collector.peer() as peer:
+        peer.ask_slow(wire.post(wire.event(1)))
+        peer.ask_slow(wire.post("no JSON"))
+        peer.ask_slow(wire.request(wire.GET, "/nothing/\xe9"))
+    expected = {"2.01": 1, "4.00": 1, "4.04": 1}
+    wait_until(lambda: stood_for(fake) == expected, 5, "each has a document")
+    assert answered(collector) == expected
+    (missed,) = [each for each in fake.request_metrics if each["code"] == "4.04"]
+    assert missed["path"] == "/nothing/\xe9"
+    assert missed["replica"] == socket.gethostname()
+    assert len(fake.request_metrics_bulks) == 1
+    time.sleep(1.5)
+    assert len(fake.request_metrics_bulks) == 1, "no requests, no metrics"
+
+
+@pytest.mark.parametrize("behave", [
+    fake_engine.silent, fake_engine.reset(stored=False), fake_engine.whole(403),
+    fake_engine.whole(429), fake_engine.not_json, fake_engine.wrong_count,
+], ids=["silent", "reset", "403", "429", "not JSON", "wrong count"])
+def test_request_metrics_that_fail_are_in_nobodys_way(serve, fake, behave):
+    fake.request_metrics_default = behave
+    collector = serve(elasticsearch_requests_in_flight_max=1)
+    assert code(collector, "first") == "2.01"
+    wait_until(lambda: fake.request_metrics_bulks, 5, "a request of request metrics")
+    load = Load(collector.coap, "on")
+    load.run(1.5)
+    load.finish(collector.coap)
+    load.close()
+    assert load.acknowledged and not load.refused
+    assert '"status":"ok"' in collector.get("/health").text
+    # libcurl sends once more what a kept connection was reset for.
+    assert len(fake.request_metrics_bulks) <= 2, "at a time, and not tried again"
+    assert sum(len(bulk.items) for bulk in fake.request_metrics_bulks) <= 2
+    assert collector.metric("elasticsearch_events_retried_total") == 0
+    if behave is not fake_engine.silent:
+        assert collector.metric('request_metrics_total{outcome="dropped"}') == 1
+        assert collector.output().count("request metrics dropped") == 1
+    began = time.monotonic()
+    collector.signal()
+    assert collector.wait(10) == 0
+    assert time.monotonic() - began < 1, "nobody waits for them at the end"
+
+
+def test_request_metrics_can_be_switched_off(serve, fake):
+    collector = serve(request_metrics_per_second_max=0)
+    assert code(collector, 1) == "2.01"
+    time.sleep(1.5)
+    assert fake.request_metrics_bulks == []
+
+
+def test_request_metrics_tell_the_process(serve, fake):
+    collector = serve(processes=2, replica="one")
+    wait_until(lambda: len(LISTENING.findall(collector.output())) == 2)
+    for n in range(20):
+        with collector.peer() as peer:
+            peer.ask_slow(wire.post(wire.event(n)))
+    wait_until(lambda: stood_for(fake).total() == 20, 5, "both have written")
+    assert {each["replica"] for each in fake.request_metrics} == {"one/0", "one/1"}
+
+
+# --- all of it -----------------------------------------------------------------------------------
 
 
 @pytest.mark.slow
