@@ -38,7 +38,8 @@ def test_every_option_has_an_environment_variable():
     options = set(re.findall(r"--([a-z-]+)", configure("--help").stdout))
     with_value = set(printed())
     assert with_value < options
-    any_text = {option for option in with_value if option.endswith(("-path", "-file"))}
+    any_text = {option for option in with_value
+                if option.endswith(("-path", "-file")) or option == "replica"}
     assert "sqlite-path" in any_text
     for option in with_value - any_text:
         variable = f"COLLECTOR_{option.upper().replace('-', '_')}"
