@@ -20,9 +20,9 @@ struct BodyAssemblyOptions {
 // Blocks come one after another: each must begin where the one before ended. The same first block
 // again begins its body anew. Another one is answered 5.03 while the body that is under way may
 // still get blocks: without Request-Tags those of both would be taken for one, and an event be
-// stored that nobody sent. Answers 2.31 to each but the last; 4.08 where blocks are missing or of another
-// format, 4.13 with Size1 as soon as a body is known to be too large, 5.03 when too many are under
-// way. One thread; outlives its handlers.
+// stored that nobody sent. Answers 2.31 to each but the last; 4.08 where blocks are missing or of
+// another format, 4.13 with Size1 as soon as a body is known to be too large, 5.03 when too many
+// are under way. One thread; outlives its handlers.
 class BodyAssembly {
  public:
   BodyAssembly(const BodyAssemblyOptions& options, Metrics* metrics);

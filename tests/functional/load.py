@@ -21,7 +21,9 @@ class Device:
 
     def fill(self):
         while len(self.waiting) < IN_FLIGHT:
-            number = next(self.numbers)
+            number = next(self.numbers, None)
+            if number is None:
+                return  # that was all of them
             value = f"{self.name}-{number}"
             token = number.to_bytes(4, "big")
             seconds = f"{number // 1000 % 60:02}.{number % 1000:03}"

@@ -4,6 +4,7 @@ import collections
 import json
 import os
 import random
+import resource
 import signal
 import time
 import uuid
@@ -127,6 +128,25 @@ def test_same_event_through_two_collectors_is_one_document(start, ready, sender)
     assert len(ready.hits(STREAM, of(sender))) == 1
 
 
+def test_many_events_through_two_collectors_are_one_document_each(start, ready, sender):
+    devices, events = 4, 2_500
+    collectors = [serve(start, ready) for _ in range(2)]
+    loads = [Load(collector.coap, sender, devices) for collector in collectors]
+    for device in (device for load in loads for device in load.devices):
+        device.numbers = iter(range(events))  # the same events at both
+    for _ in range(400):
+        for load in loads:
+            load.run(0.05)
+        if not any(load.waiting() for load in loads):
+            break
+    for collector, load in zip(collectors, loads):
+        load.finish(collector.coap)
+        assert (len(load.acknowledged), load.refused) == (devices * events, [])
+        load.close()
+    stored = collections.Counter(ready.values(STREAM, {"prefix": {"origin": sender}}))
+    assert (len(stored), set(stored.values())) == (devices * events, {1})
+
+
 # --- each event its own answer -------------------------------------------------------------------
 
 
@@ -151,11 +171,14 @@ def test_mixed_batch_from_many_devices(start, ready, sender):
     with collector.peer() as peer:
         assert peer.ask_slow(wire.post(known)).code == wire.CREATED
     kinds = [
-        lambda n: (wire.event(n, sender=sender, origin=f"10.0.0.{n}"), wire.CREATED),
+        lambda n: (wire.event(n, sender=sender, origin=f"10.0.{n // 250}.{n % 250}"), wire.CREATED),
         lambda n: (wire.event(n, sender=sender, origin=f"probe{n}"), REFUSED_FOR_GOOD),
         lambda n: (known, wire.CREATED),
     ]
-    expected = [kinds[n % 3](n) for n in range(240)]
+    devices = 999
+    # A socket each; the limit is the soft one of a shell, the hard one is far above.
+    resource.setrlimit(resource.RLIMIT_NOFILE, (4_096, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+    expected = [kinds[n % 3](n) for n in range(devices)]
     peers = [collector.peer() for _ in expected]
     requests = [wire.post(event) for event, _ in expected]
     try:
@@ -169,14 +192,14 @@ def test_mixed_batch_from_many_devices(start, ready, sender):
     for answer, (_, code) in zip(answers, expected):
         if code == REFUSED_FOR_GOOD:
             assert "parsing_exception" in answer.text()  # the device's log says why
-    good = {n for n in range(240) if n % 3 == 0}
+    good = {n for n in range(devices) if n % 3 == 0}
     assert collections.Counter(ready.values(stream, of(sender))) == collections.Counter(
         [*good, "known"])
     metrics = collector.metrics()
     requests = sum(number for name, number in metrics.items()
                    if name.startswith("coap_collector_elasticsearch_requests_total"))
     assert requests < 100, "they came in batches"
-    assert metrics['coap_collector_elasticsearch_items_total{outcome="refused"}'] == 80
+    assert metrics['coap_collector_elasticsearch_items_total{outcome="refused"}'] == devices / 3
 
 
 # --- an engine that fails ------------------------------------------------------------------------

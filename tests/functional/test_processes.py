@@ -86,3 +86,8 @@ def test_http_ports_must_fit():
     done = run(COLLECTOR, "--processes", "3", "--http-listen", "127.0.0.1:65534", "--check-config")
     assert done.returncode == 78
     assert done.stderr.startswith("collector: --http-listen: '127.0.0.1:65534'")
+
+
+def test_many_processes_open_a_new_store_at_once(start):
+    collector = start(processes=12)
+    wait_until(lambda: len(LISTENING.findall(collector.output())) == 12)

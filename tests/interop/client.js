@@ -49,4 +49,5 @@ function ask (line) {
 
 readline.createInterface({ input: process.stdin })
   .on('line', ask)
-  .on('close', () => process.exit(0))
+  // An answer is told before its acknowledgement is sent.
+  .on('close', () => setTimeout(() => process.exit(0), 200))

@@ -3,10 +3,13 @@
 #include <sqlite3.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstring>
 #include <filesystem>
 #include <random>
+#include <thread>
 
+#include "collector/base/clock.h"
 #include "collector/store/sqlite/schema.h"
 
 namespace collector {
@@ -56,8 +59,9 @@ std::uint64_t Secret() {
 
 }  // namespace
 
-Error Database::LastError(const std::string& what) const {
+Error Database::LastError(const std::string& what) {
   const int code = sqlite3_extended_errcode(database_.get());
+  busy_ = (code & 0xff) == SQLITE_BUSY;
   return {ErrorCode::kUnavailable,
           path_ + ": " + what + ": " + sqlite3_errmsg(database_.get()) + " (" + Advice(code) + ")"};
 }
@@ -94,14 +98,27 @@ Result<std::unique_ptr<Database>> Database::Open(const std::string& path) {
                       SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, nullptr);
   database->database_.reset(raw);
   if (opened != SQLITE_OK) return database->LastError("cannot open the store");
-  const Status prepared = database->Prepare();
+  // SQLite does not wait for every lock by itself: a file of ours may be in its first moments in
+  // another process, too.
+  const std::int64_t give_up_ns = ReadClock().monotonic_ns + kBusyTimeoutMs * kNsPerMs;
+  Status prepared = database->Prepare();
+  while (!prepared.ok() && database->busy_ && ReadClock().monotonic_ns < give_up_ns) {
+    sqlite3_exec(raw, "ROLLBACK", nullptr, nullptr, nullptr);
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    prepared = database->Prepare();
+  }
   if (!prepared.ok()) return prepared.error();
   return database;
 }
 
 Status Database::Prepare() {
+  busy_ = false;
   sqlite3_busy_timeout(database_.get(), kBusyTimeoutMs);
-  if (Status ours = CheckIsOurs(); !ours.ok()) return ours;
+  // In one transaction, or it might see half of what makes a file ours meanwhile.
+  if (Status begun = Execute("BEGIN"); !begun.ok()) return begun;
+  const Status ours = CheckIsOurs();
+  sqlite3_exec(database_.get(), "COMMIT", nullptr, nullptr, nullptr);
+  if (!ours.ok()) return ours;
   for (const std::string& sql : {std::string(kPragmas), Schema()}) {
     if (Status done = Execute(sql.c_str()); !done.ok()) return done;
   }

@@ -36,9 +36,10 @@ class Database {
   Status StoreRow(const Batch& batch, std::int64_t key, Row* row);
   Result<bool> HasKey(std::int64_t key, bool is_its_own, const EventId& id);
   void BindRow(const Row& row, std::int64_t series, const char* text);
-  [[nodiscard]] Error LastError(const std::string& what) const;
+  [[nodiscard]] Error LastError(const std::string& what);
 
   std::string path_;
+  bool busy_ = false;  // the last error was that another process holds a lock
   SqliteConnection database_;
   SqliteStatement begin_;
   SqliteStatement insert_;
