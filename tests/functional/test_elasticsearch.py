@@ -176,8 +176,8 @@ def test_mixed_batch_from_many_devices(start, ready, sender):
         lambda n: (known, wire.CREATED),
     ]
     devices = 999
-    # A socket each; the limit is the soft one of a shell, the hard one is far above.
-    resource.setrlimit(resource.RLIMIT_NOFILE, (4_096, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (4_096, hard))  # a socket each
     expected = [kinds[n % 3](n) for n in range(devices)]
     peers = [collector.peer() for _ in expected]
     requests = [wire.post(event) for event, _ in expected]
