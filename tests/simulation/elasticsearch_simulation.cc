@@ -10,7 +10,6 @@
 #include <spdlog/logger.h>
 #include <spdlog/sinks/null_sink.h>
 
-#include <cstdlib>
 #include <map>
 #include <memory>
 #include <set>
@@ -19,13 +18,13 @@
 #include "collector/http/http_client.h"
 #include "collector/store/elasticsearch/elasticsearch_store.h"
 #include "tests/fakes/events.h"
+#include "tests/simulation/seeds.h"
 #include "tests/simulation/world.h"
 #include "tests/unit/catch.h"
 
 namespace collector {
 namespace {
 
-constexpr int kSeeds = 200;
 constexpr std::size_t kPendingMax = 200;
 constexpr std::int64_t kFaultsEndMs = 40'000;
 constexpr std::int64_t kBackWithinMs = 2'000;
@@ -373,10 +372,8 @@ class Simulation : public CompletionSink {
 }  // namespace
 
 TEST_CASE("an engine that fails in every way loses nothing that was acknowledged") {
-  const char* only = std::getenv("SEED");
-  const std::uint64_t first = only != nullptr ? std::strtoull(only, nullptr, 10) : 0;
-  const std::uint64_t last = only != nullptr ? first : kSeeds - 1;
-  for (std::uint64_t seed = first; seed <= last; ++seed) {
+  const Seeds seeds = SeedsToRun();
+  for (std::uint64_t seed = seeds.first; seed < seeds.end; ++seed) {
     INFO("repeat with SEED=" << seed << " simulation_tests");
     Simulation simulation(seed);
     simulation.Run();

@@ -9,13 +9,13 @@
 //   6. a separate answer is sent until its own peer has acknowledged it or it was sent often
 //   enough.
 // A failing seed is printed; SEED=n repeats that one alone.
-#include <cstdlib>
 #include <map>
 #include <memory>
 #include <set>
 
 #include "tests/fakes/collector_core.h"
 #include "tests/simulation/device.h"
+#include "tests/simulation/seeds.h"
 #include "tests/simulation/watch.h"
 #include "tests/simulation/world.h"
 #include "tests/unit/catch.h"
@@ -23,7 +23,6 @@
 namespace collector {
 namespace {
 
-constexpr int kSeeds = 200;
 constexpr std::size_t kEventsAside = 4;  // exchanges beyond the events' limit
 constexpr std::size_t kBodiesMax = 8;
 constexpr std::int64_t kHorizonMs = 24 * 3'600'000;
@@ -225,10 +224,8 @@ class Simulation {
 }  // namespace
 
 TEST_CASE("what was acknowledged is stored, once, whatever happens") {
-  const char* only = std::getenv("SEED");
-  const std::uint64_t first = only != nullptr ? std::strtoull(only, nullptr, 10) : 0;
-  const std::uint64_t last = only != nullptr ? first : kSeeds - 1;
-  for (std::uint64_t seed = first; seed <= last; ++seed) {
+  const Seeds seeds = SeedsToRun();
+  for (std::uint64_t seed = seeds.first; seed < seeds.end; ++seed) {
     INFO("repeat with SEED=" << seed << " simulation_tests");
     Simulation simulation(seed);
     simulation.Run();
