@@ -187,6 +187,7 @@ def test_refused_connections_and_back(serve, fake):
     assert '"status":"ok"' in collector.get("/health").text
 
 
+@pytest.mark.slow
 def test_failing_engine_is_left_in_peace(serve, fake):
     """After some failures in a row only a probe at a time."""
     collector = serve(elasticsearch_breaker_probe_ms=500, elasticsearch_event_deadline_ms=1000)
@@ -230,6 +231,7 @@ def test_compression(serve, fake, compress):
     assert small[0].headers.get("Content-Encoding") is None
 
 
+@pytest.mark.slow
 def test_sigterm_while_the_engine_hangs(serve, fake):
     """Events that wait are answered, and the collector ends in the time it was given."""
     collector = serve(drain_timeout_seconds=2, elasticsearch_event_deadline_ms=20000,
@@ -248,6 +250,7 @@ def test_sigterm_while_the_engine_hangs(serve, fake):
         assert answer is None or wire.code_text(answer.code) == "5.03"
 
 
+@pytest.mark.slow
 def test_bounded_memory_while_the_engine_hangs(serve, fake):
     collector = serve(pending_events_max=100, elasticsearch_event_deadline_ms=2000)
     fake.default = fake_engine.silent
@@ -277,6 +280,7 @@ def stood_for(fake):
     return counts
 
 
+@pytest.mark.slow
 def test_request_metrics_are_bounded_and_count_all_requests(serve, fake):
     collector = serve(request_metrics_per_second_max=10, replica="one")
     load = Load(collector.coap, "sampled")
@@ -298,6 +302,7 @@ def test_request_metrics_are_bounded_and_count_all_requests(serve, fake):
     assert written == len(fake.request_metrics) <= 60
 
 
+@pytest.mark.slow
 def test_few_requests_are_all_in_the_request_metrics(serve, fake):
     collector = serve()
     with collector.peer() as peer:
@@ -315,6 +320,7 @@ def test_few_requests_are_all_in_the_request_metrics(serve, fake):
     assert len(fake.request_metrics_bulks) == 1, "no requests, no metrics"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("behave", [
     fake_engine.silent, fake_engine.reset(stored=False), fake_engine.whole(403),
     fake_engine.whole(429), fake_engine.not_json, fake_engine.wrong_count,
