@@ -1,13 +1,13 @@
 #include "collector/app.h"
 
 #include <poll.h>
-#include <sys/random.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <csignal>
 
+#include "collector/base/random.h"
 #include "collector/handlers/health.h"
 #include "collector/handlers/well_known_core.h"
 #include "collector/http/curl_http_client.h"
@@ -30,12 +30,6 @@ constexpr std::size_t kBlockBytesMax = 1'024;        // of a body, whatever a wh
 constexpr int kEngineRetryMs = 500;                  // at the start
 // Exchanges kept beyond the events' limit, so that /health answers when that is reached.
 constexpr std::size_t kExchangesForOthers = 64;
-
-std::uint64_t RandomSeed() {
-  std::uint64_t seed = 0;
-  CHECK(getrandom(&seed, sizeof(seed), 0) == sizeof(seed));
-  return seed;
-}
 
 std::string StorePlace(const Config& config) {
   if (config.store == "sqlite") return config.sqlite_path;

@@ -6,10 +6,10 @@
 #include <chrono>
 #include <cstring>
 #include <filesystem>
-#include <random>
 #include <thread>
 
 #include "collector/base/clock.h"
+#include "collector/base/random.h"
 #include "collector/store/sqlite/schema.h"
 
 namespace collector {
@@ -50,11 +50,6 @@ std::int64_t HalfOf(const EventId& id, std::size_t from) {
   std::uint64_t half = 0;
   for (std::size_t i = from; i < from + 8; ++i) half = half << 8 | id[i];
   return static_cast<std::int64_t>(half);
-}
-
-std::uint64_t Secret() {
-  std::random_device random;
-  return std::uint64_t{random()} << 32 | random();
 }
 
 }  // namespace
@@ -129,7 +124,7 @@ Status Database::Prepare() {
     *statement = PrepareStatement(database_.get(), sql);
     if (*statement == nullptr) return LastError("cannot open the store");
   }
-  series_ = std::make_unique<SeriesTable>(database_.get(), Secret());
+  series_ = std::make_unique<SeriesTable>(database_.get(), RandomSeed());
   if (!series_->ok()) return LastError("cannot open the store");
   return Ok{};
 }
