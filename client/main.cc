@@ -20,5 +20,5 @@ int main(int argc, char** argv) {
     return client::kExitOk;
   }
   client::CatchInterrupts();
-  return client::Run(invocation.value());
+  return invocation.value().run(invocation.value().settings);
 }

@@ -1,5 +1,7 @@
 #include "client/sender.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <array>
 #include <cstddef>
@@ -23,9 +25,18 @@ constexpr std::chrono::seconds kSilenceTold{5};
 constexpr std::int64_t kNsPerMs = 1'000'000;
 constexpr std::int64_t kNsPerUs = 1'000;
 
+std::string HostName() {
+  std::array<char, 256> name{};
+  if (gethostname(name.data(), name.size() - 1) != 0 || name[0] == '\0') return "unknown";
+  return name.data();
+}
+
 }  // namespace
 
-Sender::Sender(const Settings& settings) : settings_(settings) {}
+Sender::Sender(const Settings& settings)
+    : settings_(settings),
+      sender_(settings.sender.value_or("client")),
+      origin_(settings.origin.has_value() ? *settings.origin : HostName()) {}
 
 Result<std::unique_ptr<Sender>> Sender::Create(const Settings& settings) {
   std::unique_ptr<Sender> sender(new Sender(settings));
@@ -44,8 +55,8 @@ bool Sender::Send(Reading reading) {
   if (stopped_) return false;
   Event event;
   event.name_space = settings_.name_space;
-  event.sender = settings_.sender.value_or("");
-  event.origin = settings_.origin.value_or("");
+  event.sender = sender_;
+  event.origin = origin_;
   event.type = std::move(reading.type);
   event.value = std::move(reading.value);
   event.timestamp_ns = reading.timestamp_ns.has_value() ? reading.timestamp_ns : NextTimestamp();

@@ -54,6 +54,8 @@ class Sender {
   std::int64_t NextTimestamp();
 
   const Settings settings_;
+  const std::string sender_;
+  const std::string origin_;
   const Clock::time_point started_ = Clock::now();
   std::unique_ptr<CoapClient> client_;
   Tally tally_;

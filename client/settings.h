@@ -13,9 +13,9 @@ struct Settings {
   std::uint16_t port = 5683;
   std::chrono::seconds timeout{93};  // RFC 7252 section 4.8.2: MAX_TRANSMIT_WAIT
   std::string name_space = "default";
-  std::optional<std::string> sender;  // none: the command's own default
-  std::optional<std::string> origin;
-  bool silent = false;  // no answers on standard output
+  std::optional<std::string> sender;  // none: the command's own default, else "client"
+  std::optional<std::string> origin;  // none: the command's own default, else this machine's name
+  bool silent = false;                // no answers on standard output
 };
 
 }  // namespace collector::client

@@ -1,6 +1,8 @@
 #include "client/commands/city.h"
 
+#include <CLI/CLI.hpp>
 #include <chrono>
+#include <memory>
 #include <utility>
 
 #include "client/exit_status.h"
@@ -13,27 +15,49 @@ namespace {
 
 constexpr std::chrono::seconds kTimeout{15};
 
+std::string OrEmpty(const char* text) { return text == nullptr ? "" : text; }
+
 }  // namespace
 
-int RunCity(const Settings& settings, const CityOptions& options) {
-  if (options.key.empty()) {
+int CityCommand::operator()(const Settings& settings) const {
+  if (key.empty()) {
     return Fail("OPENWEATHERMAP_APIKEY is not set; a key is free at openweathermap.org/api",
                 kExitFailed);
   }
-  auto response = HttpGet(WeatherUrl(options.url, options.name, options.key), kTimeout);
+  auto response = HttpGet(WeatherUrl(url, name, key), kTimeout);
   if (!response.ok()) return Fail(response.error().message, kExitFailed);
-  auto readings = ReadWeather(response.value().status, response.value().body, options.name);
+  auto readings = ReadWeather(response.value().status, response.value().body, name);
   if (!readings.ok()) return Fail(readings.error().message, kExitFailed);
 
   Settings named = settings;
   named.sender = settings.sender.value_or("weather-city");
-  named.origin = settings.origin.value_or(options.name);
+  named.origin = settings.origin.value_or(name);
   auto sender = Sender::Create(named);
   if (!sender.ok()) return Fail(sender.error().message, kExitFailed);
   for (Reading& reading : readings.value()) {
     if (!sender.value()->Send(std::move(reading))) break;
   }
   return sender.value()->Finish();
+}
+
+CommandSpec AddCity(CLI::App* app, const Environment& environment) {
+  const auto city = std::make_shared<CityCommand>();
+  city->key = OrEmpty(environment("OPENWEATHERMAP_APIKEY"));
+  if (const std::string url = OrEmpty(environment("OPENWEATHERMAP_URL")); !url.empty()) {
+    city->url = url;
+  }
+  CLI::App* command = app->add_subcommand(
+      "city",
+      "Send a city's current weather\n\n"
+      "Examples:\n"
+      "  OPENWEATHERMAP_APIKEY=... client city Madrid\n"
+      "  client -o capital city London,GB\n\n"
+      "From openweathermap.org: temperature (Celsius), humidity (%), pressure (hPa), windSpeed\n"
+      "(m/s), windDirection (degrees), cloudiness (%), visibility (m), rain, snow (mm in the last\n"
+      "hour), weather; one event each, with the time of the report. Sender is weather-city and\n"
+      "origin the city, unless given. OPENWEATHERMAP_URL asks another server.\n");
+  command->add_option("name", city->name, "The city, as openweathermap.org knows it")->required();
+  return {.app = command, .make = [city]() -> Result<Run> { return Run(*city); }};
 }
 
 }  // namespace collector::client

@@ -3,18 +3,20 @@
 
 #include <string>
 
-#include "client/settings.h"
+#include "client/commands/command.h"
 
 namespace collector::client {
 
-struct CityOptions {
-  std::string name;
-  std::string key;  // of openweathermap.org
+struct CityCommand {
+  std::string name{};
+  std::string key{};  // of openweathermap.org
   std::string url = "https://api.openweathermap.org";
+
+  // Sends the weather as several events (weather.h lists them); sender and origin, where not given,
+  // are "weather-city" and the city's name.
+  int operator()(const Settings& settings) const;
 };
 
-// Sends the weather as several events (weather.h lists them); sender and origin, where not given,
-// are "weather-city" and the city's name. Returns the exit status.
-int RunCity(const Settings& settings, const CityOptions& options);
+CommandSpec AddCity(CLI::App* app, const Environment& environment);
 
 }  // namespace collector::client

@@ -1,5 +1,6 @@
 #include "client/commands/healthcheck.h"
 
+#include <CLI/CLI.hpp>
 #include <chrono>
 #include <cstdio>
 #include <optional>
@@ -26,8 +27,6 @@ std::string WhyUnanswered(const Answer& answer, const std::string& peer) {
   }
 }
 
-}  // namespace
-
 int RunHealthcheck(const Settings& settings) {
   // Names are resolved by the system, which may take longer than a health check can.
   ExitAfter(kTimeout.count() + 1, kExitFailed, "client: the host's name was not resolved in 6 s\n");
@@ -50,6 +49,19 @@ int RunHealthcheck(const Settings& settings) {
                 Printable(ended->payload).c_str());
   }
   return ended->code_class == 2 ? kExitOk : kExitFailed;
+}
+
+}  // namespace
+
+CommandSpec AddHealthcheck(CLI::App* app, const Environment& /*environment*/) {
+  CLI::App* command =
+      app->add_subcommand("healthcheck",
+                          "Ask the collector whether it is well\n\n"
+                          "Examples:\n"
+                          "  client healthcheck\n"
+                          "  client -H collector.example -S healthcheck && echo well\n");
+  command->footer("Exit status: 0 well, 1 not well or no answer within 5 s, 2 wrong usage.");
+  return {.app = command, .make = []() -> Result<Run> { return Run(RunHealthcheck); }};
 }
 
 }  // namespace collector::client

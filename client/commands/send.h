@@ -3,18 +3,19 @@
 
 #include <string>
 
-#include "client/settings.h"
+#include "client/commands/command.h"
 
 namespace collector::client {
 
-struct SendOptions {
-  std::string type;
-  std::string value;      // as ParseValue takes it
-  std::string timestamp;  // RFC 3339; empty: now
-  std::string id;         // empty: none
+struct SendCommand {
+  std::string type{};
+  std::string value{};      // as ParseValue takes it
+  std::string timestamp{};  // RFC 3339; empty: now
+  std::string id{};         // empty: none
+
+  int operator()(const Settings& settings) const;
 };
 
-// Returns the exit status.
-int RunSend(const Settings& settings, const SendOptions& options);
+CommandSpec AddSend(CLI::App* app, const Environment& environment);
 
 }  // namespace collector::client

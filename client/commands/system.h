@@ -1,19 +1,20 @@
 // client system: this machine's own measurements.
 #pragma once
 
-#include <chrono>
 #include <cstdint>
 
-#include "client/settings.h"
+#include "client/commands/command.h"
 
 namespace collector::client {
 
-struct SystemOptions {
+struct SystemCommand {
   std::int64_t count = 1;  // rounds of measurements; 0: for ever
-  std::chrono::nanoseconds pace{std::chrono::seconds(60)};
+  double pace_s = 60;
+
+  // Sends each measurement as one event (measurements.h lists them).
+  int operator()(const Settings& settings) const;
 };
 
-// Sends each measurement as one event (measurements.h lists them). Returns the exit status.
-int RunSystem(const Settings& settings, const SystemOptions& options);
+CommandSpec AddSystem(CLI::App* app, const Environment& environment);
 
 }  // namespace collector::client

@@ -2,6 +2,10 @@
 
 #include <map>
 
+#include "client/commands/city.h"
+#include "client/commands/incremental.h"
+#include "client/commands/send.h"
+#include "client/commands/system.h"
 #include "tests/unit/catch.h"
 
 namespace collector::client {
@@ -24,6 +28,16 @@ Invocation Good(const Arguments& arguments,
   return invocation.value();
 }
 
+// The command as it was read.
+template <typename Command>
+Command Read(const Arguments& arguments,
+             const std::map<std::string, std::string>& environment = {}) {
+  const Invocation invocation = Good(arguments, environment);
+  const auto* command = invocation.run.target<Command>();
+  if (command == nullptr) FAIL("another command");
+  return *command;
+}
+
 TEST_CASE("the global options, short and long, before and after the command") {
   const Settings settings = Good({"-H", "::1", "--port", "7", "-o", "probe1", "-s", "demo",
                                   "--namespace", "n", "send", "t", "1", "--silent"})
@@ -41,8 +55,8 @@ TEST_CASE("without options there are defaults") {
   CHECK(settings.host == "127.0.0.1");
   CHECK(settings.port == 5683);
   CHECK(settings.name_space == "default");
-  CHECK(settings.sender == "client");
-  CHECK_FALSE(settings.origin.value_or("").empty());
+  CHECK_FALSE(settings.sender.has_value());  // the command's to say
+  CHECK_FALSE(settings.origin.has_value());
   CHECK_FALSE(settings.silent);
 }
 
@@ -58,15 +72,14 @@ TEST_CASE("host and port may come from the environment, and options outweigh it"
 }
 
 TEST_CASE("send takes any value, negative numbers too") {
-  const auto value = [](const Arguments& arguments) {
-    return std::get<SendOptions>(Good(arguments).command).value;
-  };
+  const auto value = [](const Arguments& arguments) { return Read<SendCommand>(arguments).value; };
   CHECK(value({"send", "temperature", "21.5"}) == "21.5");
   CHECK(value({"send", "temperature", "-3.5"}) == "-3.5");
   CHECK(value({"send", "temperature", "-.5"}) == "-.5");
   CHECK(value({"-S", "send", "temperature", "-3"}) == "-3");
   CHECK(value({"send", "temperature", "--", "-3"}) == "-3");
   CHECK(value({"send", "-o", "-5", "temperature", "-3"}) == "-3");
+  CHECK(value({"send", "-S", "temperature", "-3"}) == "-3");
   CHECK(value({"send", "city", "5"}) == "5");  // a type named like a command
 }
 
@@ -81,17 +94,16 @@ TEST_CASE("send refuses what cannot be an event") {
 
 TEST_CASE("incremental has the options people use") {
   const auto options =
-      std::get<IncrementalOptions>(Good({"incremental", "--numberOfEvents", "10", "-f", "1.1", "-p",
-                                         "0.5", "--max", "-1", "--min", "-9", "t", "-3.5"})
-                                       .command);
+      Read<IncrementalCommand>({"incremental", "--numberOfEvents", "10", "-f", "1.1", "-p", "0.5",
+                                "--max", "-1", "--min", "-9", "t", "-3.5"});
   CHECK(options.type == "t");
   CHECK(options.initial_value == -3.5);
   CHECK(options.count == 10);
   CHECK(options.factor == 1.1);
-  CHECK(options.pace == std::chrono::milliseconds(500));
+  CHECK(options.pace_s == 0.5);
   CHECK(options.max == -1);
   CHECK(options.min == -9);
-  CHECK(std::get<IncrementalOptions>(Good({"incremental", "t", "1"}).command).count == 0);
+  CHECK(Read<IncrementalCommand>({"incremental", "t", "1"}).count == 0);
 }
 
 TEST_CASE("incremental refuses numbers that are none, or out of range") {
@@ -107,22 +119,19 @@ TEST_CASE("incremental refuses numbers that are none, or out of range") {
   CHECK_FALSE(Parse({"incremental", "t", "nan"}).ok());
 }
 
-TEST_CASE("city takes its key from the environment and leaves its names open") {
-  const Invocation invocation =
-      Good({"city", "New York"}, {{"OPENWEATHERMAP_APIKEY", "k"}, {"OPENWEATHERMAP_URL", "u"}});
-  const auto& options = std::get<CityOptions>(invocation.command);
+TEST_CASE("city takes its key from the environment") {
+  const auto options = Read<CityCommand>(
+      {"city", "New York"}, {{"OPENWEATHERMAP_APIKEY", "k"}, {"OPENWEATHERMAP_URL", "u"}});
   CHECK(options.name == "New York");
   CHECK(options.key == "k");
   CHECK(options.url == "u");
-  CHECK_FALSE(invocation.settings.sender.has_value());
-  CHECK_FALSE(invocation.settings.origin.has_value());
 }
 
 TEST_CASE("system measures once unless told") {
-  CHECK(std::get<SystemOptions>(Good({"system"}).command).count == 1);
-  const auto options = std::get<SystemOptions>(Good({"system", "-p", "2", "-n", "0"}).command);
+  CHECK(Read<SystemCommand>({"system"}).count == 1);
+  const auto options = Read<SystemCommand>({"system", "-p", "2", "-n", "0"});
   CHECK(options.count == 0);
-  CHECK(options.pace == std::chrono::seconds(2));
+  CHECK(options.pace_s == 2);
 }
 
 TEST_CASE("help and version are printed; every other command line without a command is an error") {

@@ -8,15 +8,15 @@
 namespace collector::client {
 namespace {
 
-std::vector<double> First(int count, const IncrementalOptions& options) {
+std::vector<double> First(int count, const IncrementalCommand& options) {
   IncrementalValues values(options);
   std::vector<double> out;
   for (int i = 0; i < count; ++i) out.push_back(values.Next());
   return out;
 }
 
-IncrementalOptions From(double initial, double factor) {
-  IncrementalOptions options;
+IncrementalCommand From(double initial, double factor) {
+  IncrementalCommand options;
   options.initial_value = initial;
   options.factor = factor;
   return options;
@@ -30,16 +30,16 @@ TEST_CASE("each value is the last one times the factor") {
 }
 
 TEST_CASE("a value that would leave the bounds stays at the bound") {
-  IncrementalOptions up = From(4, 2);
+  IncrementalCommand up = From(4, 2);
   up.max = 10;
   CHECK(First(4, up) == std::vector<double>{4, 8, 10, 10});
-  IncrementalOptions down = From(4, 0.5);
+  IncrementalCommand down = From(4, 0.5);
   down.min = 1.5;
   CHECK(First(4, down) == std::vector<double>{4, 2, 1.5, 1.5});
-  IncrementalOptions below = From(-4, 2);
+  IncrementalCommand below = From(-4, 2);
   below.min = -10;
   CHECK(First(4, below) == std::vector<double>{-4, -8, -10, -10});
-  IncrementalOptions outside = From(40, 2);
+  IncrementalCommand outside = From(40, 2);
   outside.max = 10;
   CHECK(First(2, outside) == std::vector<double>{10, 10});
 }
