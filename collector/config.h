@@ -30,7 +30,7 @@ struct Config {
   std::size_t payload_bytes_max = 4'096;
   std::size_t body_bytes_max = 65'536;
   std::size_t bodies_max = 64;
-  std::size_t dedup_entries_max = 524'288;
+  std::size_t dedup_entries_max = 262'144;
   std::size_t receive_buffer_bytes = 8'388'608;
   std::uint32_t requests_per_second_per_peer_max = 0;
   bool content_format_required = false;

@@ -44,9 +44,10 @@ inline constexpr const char* kCreate =
     " FROM records JOIN series ON series.id = records.series;";
 
 // A commit is one fsync, and is on disk when it returns. 64 MiB of WAL between checkpoints, so that
-// an index page that is written by many commits is copied once; 16 MiB of pages in memory.
+// an index page that is written by many commits is copied once. Pages in memory: SQLite's own 2 MB;
+// 16 save nothing once every series is there, and a tenth of the CPU while all of 500,000 are new.
 inline constexpr const char* kPragmas =
     "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
-    "PRAGMA wal_autocheckpoint=16384; PRAGMA journal_size_limit=67108864; PRAGMA cache_size=-16000";
+    "PRAGMA wal_autocheckpoint=16384; PRAGMA journal_size_limit=67108864";
 
 }  // namespace collector
