@@ -4,6 +4,7 @@
 
 #include <array>
 #include <charconv>
+#include <cmath>
 #include <cstdint>
 
 #include "event/dom.h"
@@ -193,13 +194,24 @@ void AppendNumber(Number number, std::string* out) {
   out->append(text.data(), end.ptr);
 }
 
+// In the shortest form that is read as the same number; an integer of more than 64 bits would not
+// be.
+void AppendDouble(double number, std::string* out) {
+  constexpr double kIntegersEnd = 9'223'372'036'854'775'808.0;
+  if (std::abs(number) < kIntegersEnd) return AppendNumber(number, out);
+  std::array<char, 32> text{};
+  const std::to_chars_result end =
+      std::to_chars(text.data(), text.data() + text.size(), number, std::chars_format::scientific);
+  out->append(text.data(), end.ptr);
+}
+
 }  // namespace
 
 // The usual values without nlohmann's serializer (which allocates); the rest by it.
 void AppendJson(const Json& value, std::string* out) {
   switch (value.type()) {
     case Json::value_t::number_float:
-      return AppendNumber(value.get<double>(), out);
+      return AppendDouble(value.get<double>(), out);
     case Json::value_t::number_integer:
       return AppendNumber(value.get<std::int64_t>(), out);
     case Json::value_t::number_unsigned:

@@ -91,6 +91,13 @@ TEST_CASE("equal payloads have one canonical form") {
   CHECK(PayloadOf(R"({"type":"t","value":16.50,"accuracy":0.10,"unit":"\u0043"})") == canonical);
 }
 
+TEST_CASE("a number beyond 64 bits is written as one that can be read again") {
+  for (const std::string number : {"2.213609288845146e+19", "-9.876543210987653e+18"}) {
+    const std::string canonical = R"({"type":"t","value":)" + number + "}";
+    CHECK(PayloadOf(canonical) == canonical);
+  }
+}
+
 TEST_CASE("each missing or wrong member is named") {
   CHECK(DiagnosticOf(With(R"("namespace":"default",)", "")) == "namespace is missing");
   CHECK(DiagnosticOf(With(R"("sender":"demoMemoria",)", "")) == "sender is missing");
