@@ -11,7 +11,7 @@ COLLECTOR = ROOT / os.environ.get("COLLECTOR_BIN", "build/release/bin/collector"
 
 COLUMNS_MAX = 100
 FUNCTION_LINES_MAX = 70
-NOT_OURS = {".git", "build", "data", "__pycache__"}
+NOT_OURS = {".git", "build", "data", "corpus", "__pycache__"}
 CXX = {".cc", ".h"}
 TEXT = CXX | {".py", ".md", ".txt", ".json", ".ini", ".toml", ".yml", ".yaml", ".sh", ""}
 
