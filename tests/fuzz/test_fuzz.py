@@ -8,7 +8,13 @@ import pytest
 
 HERE = pathlib.Path(__file__).resolve().parent
 BINARIES = HERE.parents[1] / os.environ.get("FUZZ_BIN", "build/dev/bin")
-RUNS = {"receive": 5000, "event": 100000, "timestamp": 100000, "bulk_answer": 50000, "config": 500}
+RUNS = {
+    "receive": 5000,
+    "event": 100000,
+    "timestamp": 100000,
+    "bulk_answer": 50000,
+    "config": 500,
+}
 
 
 def test_every_target_has_a_corpus_and_runs_here():
