@@ -112,11 +112,28 @@ Status App::Build(SocketSet sockets) {
                                        poller_.get(), &metrics_);
   if (!endpoint.ok()) return endpoint.error();
   endpoint_ = std::move(endpoint).value();
+  TellLimits();
 
   auto admin = AdminServer::Create(config_.http_listen, &state_, &metrics_);
   if (!admin.ok()) return admin.error();
   admin_ = std::move(admin).value();
   return Ok{};
+}
+
+// What does not change, for those who compare with it.
+void App::TellLimits() {
+  auto& fixed = metrics_.fixed;
+  fixed.pending_events.Set(config_.pending_events_max);
+  fixed.pending_bytes.Set(config_.pending_bytes_max);
+  fixed.bodies.Set(config_.bodies_max);
+  fixed.exchanges_remembered.Set(config_.dedup_entries_max);
+  fixed.receive_buffer_bytes.Set(static_cast<std::uint64_t>(endpoint_->receive_buffer_bytes()));
+  fixed.requests_per_second_per_peer.Set(config_.requests_per_second_per_peer_max);
+  if (config_.store == "elasticsearch") {
+    fixed.elasticsearch_requests_in_flight.Set(
+        static_cast<std::uint64_t>(config_.elasticsearch.requests_in_flight_max));
+  }
+  fixed.started_wall_ns.Set(static_cast<std::uint64_t>(started_.wall_ns));
 }
 
 Status App::OpenStore() {
@@ -156,7 +173,8 @@ Handler App::BuildChain() {
   return Chain(
       {access_log_->Wrap(), request_sampler_ ? request_sampler_->Wrap() : PassOn(),
        LimitRate({.requests_per_second_max = config_.requests_per_second_per_peer_max,
-                  .seed = RandomSeed()}),
+                  .seed = RandomSeed()},
+                 &metrics_),
        CheckCriticalOptions(), CheckContentFormat({.required = config_.content_format_required}),
        DefaultHeaders()},
       Router({{Code::kPost, "/events", bodies_->Wrap([this](const Request& request, Reply reply) {

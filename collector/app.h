@@ -44,6 +44,7 @@ class App {
   Status OpenStore();
   Status OpenElasticsearch();
   Handler BuildChain();
+  void TellLimits();
   void OnSignal();
   [[nodiscard]] int TurnMs() const;
   void Turn();
@@ -51,6 +52,7 @@ class App {
 
   const Config config_;
   const std::shared_ptr<spdlog::logger> log_;
+  const Instant started_ = ReadClock();
   Metrics metrics_;
   ServiceState state_;
   bool stopping_ = false;

@@ -2,10 +2,12 @@
 // because the loop thread counts on the path of every event.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <string_view>
 
 namespace collector {
 
@@ -35,11 +37,37 @@ class DurationHistogram {
     sum_us_.Add(us);
   }
   [[nodiscard]] std::uint64_t Count(std::size_t bucket) const { return counts_[bucket].Get(); }
+  [[nodiscard]] bool Empty() const {
+    return std::all_of(counts_.begin(), counts_.end(), [](const auto& c) { return c.Get() == 0; });
+  }
   [[nodiscard]] std::uint64_t SumUs() const { return sum_us_.Get(); }
 
  private:
   std::array<Counter, kBuckets> counts_;
   Counter sum_us_;
+};
+
+// What requests are counted by: a path of ours, or all others together, because those are the
+// senders' own words and there may be any number of them.
+inline constexpr std::array<std::string_view, 4> kCountedPaths = {"/events", "/health",
+                                                                  "/.well-known/core", "other"};
+
+constexpr std::size_t CountedPath(std::string_view path) {
+  std::size_t index = 0;
+  while (index + 1 < kCountedPaths.size() && path != kCountedPaths[index]) ++index;
+  return index;
+}
+
+// The answers to requests for one such path.
+struct AnswerCounts {
+  std::array<Counter, 256> by_code;
+  std::array<DurationHistogram, 8> time_by_class;  // from arrival to answer, by the code's class
+
+  void Add(std::uint8_t code) { by_code[code].Add(); }
+  void Add(std::uint8_t code, std::int64_t duration_ns) {
+    Add(code);
+    time_by_class[code >> 5].Observe(duration_ns);
+  }
 };
 
 // Everything /metrics tells. Each group has one writing thread, named beside it.
@@ -62,8 +90,8 @@ struct Metrics {
     Counter separate_waiting;        // gauge: for their acknowledgement
     Counter exchanges_pending;       // gauge
     Counter exchanges_remembered;    // gauge
-    std::array<Counter, 256> answers_by_code;
-    DurationHistogram answer_time;
+    std::array<AnswerCounts, kCountedPaths.size()> answers;
+    Counter rate_limit_forgotten;  // peers that the table of their limits had no room for
   } coap;
   struct {               // loop thread: bodies that come in blocks
     Counter assembling;  // gauge
@@ -78,12 +106,16 @@ struct Metrics {
     Counter not_now;
     Counter pending;        // gauge
     Counter pending_bytes;  // gauge
+    Counter oldest_ns;      // gauge: when the oldest of them arrived, monotonic; 0: none is pending
   } events;
   struct {  // the store's writer thread
     Counter commits;
     Counter commits_failed;
     Counter events_committed;
     DurationHistogram commit_time;
+    Counter file_bytes;       // gauge: the database and its log
+    Counter disk_bytes;       // gauge: of the file system they are on; 0: there is no file
+    Counter disk_free_bytes;  // gauge
   } store;
   struct {  // loop thread
     Counter requests_ok;
@@ -99,11 +131,22 @@ struct Metrics {
     Counter items_in_failure_store;  // stored, but in the stream's failure store
     Counter events_retried;
     Counter breaker_open;  // gauge, 0 or 1
+    Counter breaker_opened;
   } elasticsearch;
   struct {  // loop thread: samples for the stream of request metrics
     Counter written;
     Counter dropped;  // the engine did not take them
   } request_metrics;
+  struct {  // gauges, set once before the loop runs; 0: there is no such limit
+    Counter pending_events;
+    Counter pending_bytes;
+    Counter bodies;
+    Counter exchanges_remembered;
+    Counter receive_buffer_bytes;
+    Counter requests_per_second_per_peer;
+    Counter elasticsearch_requests_in_flight;
+    Counter started_wall_ns;  // when this process began
+  } fixed;
 };
 
 }  // namespace collector

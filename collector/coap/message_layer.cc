@@ -169,7 +169,7 @@ void MessageLayer::Process(const AddressPair& addresses, const Message& message,
   if (free_.empty() && pending_.size() == pending_max_) {
     Response full = Response::Diagnostic(Code::kServiceUnavailable, "too many requests at once");
     full.max_age_seconds = kRetrySeconds;
-    metrics_->coap.answers_by_code[static_cast<std::size_t>(full.code)].Add();
+    metrics_->coap.answers[CountedPath(message.path)].Add(static_cast<std::uint8_t>(full.code));
     return AnswerNow(addresses, message, full);
   }
   const std::uint32_t ticket = Take(addresses, message, key, arrived);

@@ -21,7 +21,7 @@ std::string RefusedText(std::string_view reason) {
 }  // namespace
 
 EventsHandler::EventsHandler(const EventsOptions& options, Store* store, Metrics* metrics)
-    : options_(options), store_(store), metrics_(metrics), advice_(options.seed) {}
+    : options_(options), store_(store), metrics_(metrics), pending_(1), advice_(options.seed) {}
 
 EventsHandler::~EventsHandler() { CHECK(pending_events_ == 0); }
 
@@ -73,6 +73,8 @@ std::uint32_t EventsHandler::Take(const Request& request, Reply reply) {
   pending.bytes = request.payload.size();
   pending.events_left = decoder_.events().size();
   pending.worst = Outcome::kStored;
+  pending.arrived_ns = request.arrived.monotonic_ns;
+  Link(ticket);
   pending_events_ += pending.events_left;
   pending_bytes_ += pending.bytes;
   metrics_->events.pending.Set(pending_events_);
@@ -113,11 +115,29 @@ void EventsHandler::OnComplete(std::uint32_t ticket, Outcome outcome, std::strin
   --pending_events_;
   if (--pending.events_left == 0) {
     pending_bytes_ -= pending.bytes;
+    Unlink(pending);
     free_.push_back(ticket);
     Answer(&pending);
   }
   metrics_->events.pending.Set(pending_events_);
   metrics_->events.pending_bytes.Set(pending_bytes_);
+}
+
+void EventsHandler::Link(std::uint32_t ticket) {
+  const std::uint32_t newest = pending_[0].older;
+  pending_[ticket].older = newest;
+  pending_[ticket].newer = 0;
+  pending_[newest].newer = ticket;
+  pending_[0].older = ticket;
+  metrics_->events.oldest_ns.Set(
+      static_cast<std::uint64_t>(pending_[pending_[0].newer].arrived_ns));
+}
+
+void EventsHandler::Unlink(const Pending& pending) {
+  pending_[pending.older].newer = pending.newer;
+  pending_[pending.newer].older = pending.older;
+  metrics_->events.oldest_ns.Set(
+      static_cast<std::uint64_t>(pending_[pending_[0].newer].arrived_ns));
 }
 
 void EventsHandler::Count(Outcome outcome) {

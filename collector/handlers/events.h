@@ -51,6 +51,9 @@ class EventsHandler : public CompletionSink {
     Reply reply;
     std::size_t bytes = 0;
     std::size_t events_left = 0;
+    std::int64_t arrived_ns = 0;
+    std::uint32_t older = 0;  // a ring through all that are pending, by arrival
+    std::uint32_t newer = 0;
     Outcome worst = Outcome::kStored;
     std::string reason;  // of a refusal
   };
@@ -60,6 +63,8 @@ class EventsHandler : public CompletionSink {
   void Submit(const Request& request, const Event& event, std::uint32_t index,
               std::uint32_t ticket);
   void Count(Outcome outcome);
+  void Link(std::uint32_t ticket);
+  void Unlink(const Pending& pending);
   void Answer(Pending* pending);
   [[nodiscard]] Response NotNow(std::string why);
 
@@ -67,7 +72,7 @@ class EventsHandler : public CompletionSink {
   Store* store_;
   Metrics* metrics_;
   bool taking_ = true;
-  std::vector<Pending> pending_;  // grows to its limit, then stays
+  std::vector<Pending> pending_;  // grows to its limit, then stays; the first is the ring's end
   std::vector<std::uint32_t> free_;
   std::size_t pending_events_ = 0;
   std::size_t pending_bytes_ = 0;

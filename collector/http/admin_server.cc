@@ -41,8 +41,9 @@ void AddRoutes(httplib::Server* server, const ServiceState* state, const Metrics
     response.set_content(response.status == 200 ? "ok\n" : "the event loop is stuck\n",
                          "text/plain");
   });
-  server->Get("/metrics", [metrics](const httplib::Request&, httplib::Response& response) {
-    response.set_content(MetricsText(*metrics), "text/plain; version=0.0.4; charset=utf-8");
+  server->Get("/metrics", [metrics, state](const httplib::Request&, httplib::Response& response) {
+    response.set_content(MetricsText(*metrics, *state, ReadClock().monotonic_ns),
+                         "text/plain; version=0.0.4; charset=utf-8");
   });
 }
 

@@ -32,8 +32,8 @@ Middleware AccessLog::Wrap() {
 }
 
 void AccessLog::OnAnswer(const AnsweredRequest& request, Response* response) {
-  metrics_->coap.answers_by_code[static_cast<std::size_t>(response->code)].Add();
-  metrics_->coap.answer_time.Observe(request.duration_ns);
+  metrics_->coap.answers[CountedPath(request.path)].Add(static_cast<std::uint8_t>(response->code),
+                                                        request.duration_ns);
   if (!log_->should_log(spdlog::level::info)) return;
   if (lines_ < lines_per_second_max_) {
     ++lines_;

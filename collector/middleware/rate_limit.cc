@@ -35,6 +35,7 @@ std::int64_t PeerBuckets::Take(const SocketAddress& peer, std::int64_t now_ns) {
   if (bucket == buckets.end()) {
     bucket = std::min_element(buckets.begin(), buckets.end(),
                               [](const auto& a, const auto& b) { return a.full_ns < b.full_ns; });
+    if (bucket->full_ns > now_ns) ++forgotten_;
     *bucket = {.peer = hash, .full_ns = now_ns};
   }
   const std::int64_t full_ns = std::max(bucket->full_ns, now_ns) + token_ns_;
@@ -44,12 +45,13 @@ std::int64_t PeerBuckets::Take(const SocketAddress& peer, std::int64_t now_ns) {
   return 0;
 }
 
-Middleware LimitRate(const RateLimitOptions& options) {
+Middleware LimitRate(const RateLimitOptions& options, Metrics* metrics) {
   if (options.requests_per_second_max == 0) return PassOn();
   const auto buckets = std::make_shared<PeerBuckets>(options);
-  return [buckets](Handler next) -> Handler {
-    return [buckets, next = std::move(next)](const Request& request, Reply reply) {
+  return [buckets, metrics](Handler next) -> Handler {
+    return [buckets, metrics, next = std::move(next)](const Request& request, Reply reply) {
       const std::int64_t wait_ns = buckets->Take(*request.peer, request.arrived.monotonic_ns);
+      metrics->coap.rate_limit_forgotten.Set(buckets->forgotten());
       if (wait_ns == 0) return next(request, std::move(reply));
       Response response = Response::Diagnostic(Code::kTooManyRequests, "sends too fast");
       response.max_age_seconds =

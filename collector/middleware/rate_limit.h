@@ -29,6 +29,9 @@ class PeerBuckets {
   // Takes a token. 0: there was one; else how long until there is one again.
   std::int64_t Take(const SocketAddress& peer, std::int64_t now_ns);
 
+  // Buckets that went before they were full: peers who then may have had more than their limit.
+  [[nodiscard]] std::uint64_t forgotten() const { return forgotten_; }
+
  private:
   static constexpr std::size_t kRows = 16'384;
   static constexpr std::size_t kBucketsPerRow = 4;  // a row is a cache line
@@ -45,11 +48,13 @@ class PeerBuckets {
 
   std::uint64_t seed_;
   std::int64_t token_ns_;  // the time in which one comes
+  std::uint64_t forgotten_ = 0;
   std::vector<Row> rows_;
 };
 
 // Answers 4.29 (RFC 8516), with the seconds to wait as Max-Age, to a peer that asks too often; NON
-// requests too, which costs no more than to look at them. No limit: does nothing.
-Middleware LimitRate(const RateLimitOptions& options);
+// requests too, which costs no more than to look at them. No limit: does nothing. Metrics outlive
+// the chain.
+Middleware LimitRate(const RateLimitOptions& options, Metrics* metrics);
 
 }  // namespace collector

@@ -44,6 +44,9 @@ class FakeStore : public Store {
     std::move(oldest.done).Finish(outcome, reason);
   }
 
+  // The oldest becomes the youngest.
+  void Postpone() { submitted_.push_back(Take()); }
+
   // Stores the oldest, but loses the reply: the worst that a store can do.
   void StoreAndFail() {
     Submitted oldest = Take();

@@ -146,7 +146,7 @@ def test_a_peer_that_sends_too_fast(start):
         assert other.ask(wire.post(wire.event())).code == wire.CREATED
         non = fast.ask(wire.post(wire.event(), kind=wire.NON))
         assert (non.type, non.code) == (wire.NON, wire.TOO_MANY)
-    assert collector.metric('responses_total{code="4.29"}') == len(refused) + 1
+    assert collector.metric('responses_total{path="/events",code="4.29"}') == len(refused) + 1
     assert len(collector.rows()) == 30 - len(refused) + 1
 
 

@@ -88,13 +88,13 @@ def test_metrics_are_prometheus_text(collector, peer):
             assert found, line
             name = re.sub("_(bucket|sum|count)$", "", found[1])
             assert name in families or found[1] in families, line
-            assert name.startswith("coap_collector_")
+            assert name.startswith(("coap_collector_", "process_"))
     assert all(name.endswith("_total") for name, kind in families.items() if kind == "counter")
 
 
 def test_metrics_count(collector, peer):
-    names = ['events_total{outcome="stored"}', "requests_total", 'responses_total{code="2.01"}',
-             "response_seconds_count", "store_events_committed_total"]
+    names = ['events_total{outcome="stored"}', "requests_total", 'responses_total{path="/events",code="2.01"}',
+             'response_seconds_count{path="/events",class="2.xx"}', "store_events_committed_total"]
     before = [collector.metric(name) for name in names]
     for n in range(7):
         assert peer.ask(wire.post(wire.event(n))).code == wire.CREATED

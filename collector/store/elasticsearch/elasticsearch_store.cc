@@ -219,7 +219,9 @@ void ElasticsearchStore::OnAnswer(Bulk* sent, HttpResponse response) {
     case RequestFate::kTooLarge:
       Split(bulk.get());
   }
-  metrics_->elasticsearch.breaker_open.Set(breaker_.open() ? 1 : 0);
+  auto& metrics = metrics_->elasticsearch;
+  if (breaker_.open() && metrics.breaker_open.Get() == 0) metrics.breaker_opened.Add();
+  metrics.breaker_open.Set(breaker_.open() ? 1 : 0);
   SendWaiting();  // the engine works while these answers are made
   CompleteFinished();
   Recycle(std::move(bulk));

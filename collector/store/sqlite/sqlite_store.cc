@@ -6,6 +6,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 
 #include "collector/base/clock.h"
 
@@ -41,7 +42,8 @@ Result<std::unique_ptr<SqliteStore>> SqliteStore::Create(const SqliteStoreOption
 SqliteStore::SqliteStore(const SqliteStoreOptions& options, std::unique_ptr<Database> database,
                          UniqueFd handed_fd, UniqueFd committed_fd, Poller* poller,
                          Metrics* metrics, std::shared_ptr<spdlog::logger> log)
-    : batch_events_max_(options.batch_events_max),
+    : path_(options.path),
+      batch_events_max_(options.batch_events_max),
       poller_(poller),
       metrics_(metrics),
       log_(std::move(log)),
@@ -85,6 +87,7 @@ void SqliteStore::OnCommitted() {
 
 void SqliteStore::Write() {
   pthread_setname_np(pthread_self(), "store-writer");
+  MeasureDisk(ReadClock().monotonic_ns);
   for (;;) {
     // Not a std::binary_semaphore: before it sleeps it yields, which on one core makes the loop's
     // answer wait for several changes of threads.
@@ -98,9 +101,27 @@ void SqliteStore::Write() {
     metrics_->store.commits.Add();
     metrics_->store.events_committed.Add(status.ok() ? batch->size() : 0);
     Report(status);
+    MeasureDisk(began_ns);
     committed_.store(batch.release());
     Signal(committed_fd_);
   }
+}
+
+// Here, because it may block as the disk does.
+void SqliteStore::MeasureDisk(std::int64_t now_ns) {
+  if (now_ns - disk_measured_ns_ < kNsPerSecond) return;
+  disk_measured_ns_ = now_ns;
+  std::error_code error;
+  std::uint64_t file_bytes = 0;
+  for (const char* suffix : {"", "-wal"}) {
+    const std::uint64_t bytes = std::filesystem::file_size(path_ + suffix, error);
+    if (!error) file_bytes += bytes;
+  }
+  metrics_->store.file_bytes.Set(file_bytes);
+  const auto disk = std::filesystem::space(std::filesystem::absolute(path_).parent_path(), error);
+  if (error) return;
+  metrics_->store.disk_bytes.Set(disk.capacity);
+  metrics_->store.disk_free_bytes.Set(disk.available);
 }
 
 void SqliteStore::Report(const Status& status) {

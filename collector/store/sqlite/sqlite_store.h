@@ -43,11 +43,13 @@ class SqliteStore : public Store {
   SqliteStore(const SqliteStoreOptions& options, std::unique_ptr<Database> database,
               UniqueFd handed_fd, UniqueFd committed_fd, Poller* poller, Metrics* metrics,
               std::shared_ptr<spdlog::logger> log);
-  void OnCommitted();                 // loop thread: a batch came back
-  void Write();                       // the writer thread
-  void Report(const Status& status);  // the writer thread: errors are told once, and their end
+  void OnCommitted();                     // loop thread: a batch came back
+  void Write();                           // the writer thread
+  void MeasureDisk(std::int64_t now_ns);  // the writer thread: not more than once a second
+  void Report(const Status& status);      // the writer thread: errors are told once, and their end
 
   // Constant after construction.
+  const std::string path_;
   const std::size_t batch_events_max_;
   Poller* const poller_;
   Metrics* const metrics_;
@@ -63,6 +65,7 @@ class SqliteStore : public Store {
   // Writer thread only.
   const std::unique_ptr<Database> database_;
   std::uint64_t failures_in_a_row_ = 0;
+  std::int64_t disk_measured_ns_ = 0;
 
   std::atomic<bool> failing_{false};
 

@@ -73,6 +73,32 @@ TEST_CASE("limits of count and bytes are answered 5.03 with Max-Age, and are giv
   CHECK(CodeOf(&core, WireEvent("o", 4)) == 0x41);
 }
 
+TEST_CASE("it is known since when the oldest pending event waits") {
+  CollectorCore core;
+  const auto oldest_ms = [&core] {
+    return core.metrics.events.oldest_ns.Get() / static_cast<std::uint64_t>(kNsPerMs);
+  };
+  const auto post = [&core](std::uint16_t id, const std::string& body, std::int64_t ms) {
+    core.SetTimeMs(ms);
+    core.Receive(kPeer, WirePost(WireType::kCon, id, "t", body));
+  };
+  CHECK(oldest_ms() == 0);
+  post(1, "[" + WireEvent("o", 1) + "," + WireEvent("o", 2) + "]", 2'000);
+  post(2, WireEvent("o", 3), 3'000);
+  post(3, WireEvent("o", 4), 4'000);
+  CHECK(oldest_ms() == 2'000);
+  for (int i = 0; i < 2; ++i) core.store.Postpone();
+  core.store.Commit(1);  // the one in the middle
+  CHECK(oldest_ms() == 2'000);
+  core.store.Postpone();
+  core.store.Commit(1);  // one of the oldest's two
+  CHECK(oldest_ms() == 2'000);
+  core.store.Commit(1);
+  CHECK(oldest_ms() == 4'000);
+  core.store.CommitAll();
+  CHECK(oldest_ms() == 0);
+}
+
 TEST_CASE("a payload over the limit, or cut by the socket, is 4.13 with Size1") {
   CollectorCore core({}, {.payload_bytes_max = 128});
   CHECK(CodeOf(&core, WireEvent(std::string(128, 'o'), 1)) == 0x8d);

@@ -170,7 +170,7 @@ TEST_CASE("the access log writes a line a request up to its rate, then one a sec
   out.str("");
   access_log.Tick(11 * kNsPerSecond);
   CHECK(out.str() == "and 6 more requests in this second: 2.01=5 4.00=1, longest 1.50 ms\n");
-  CHECK(metrics.coap.answers_by_code[0x41].Get() == 6);
+  CHECK(metrics.coap.answers[CountedPath("/events")].by_code[0x41].Get() == 6);
 }
 
 }  // namespace collector

@@ -58,20 +58,31 @@ TEST_CASE("more peers than there is room for: who asks most is remembered") {
   PeerBuckets buckets({.requests_per_second_max = 100});
   const SocketAddress greedy = Peer("192.0.2.1:1");
   CHECK(Passes(&buckets, greedy, kNsPerSecond, 1'000) == 200);
+  CHECK(buckets.forgotten() == 0);
   for (std::uint32_t host = 1; host < 500'000; ++host) {
     buckets.Take(WirePeer(host, 1).remote, kNsPerSecond);
   }
   CHECK(Passes(&buckets, greedy, kNsPerSecond, 1'000) == 0);
+  CHECK(buckets.forgotten() > 400'000);
+}
+
+TEST_CASE("a peer whose bucket is full again is not missed") {
+  PeerBuckets buckets({.requests_per_second_max = 100});
+  for (std::uint32_t host = 1; host < 500'000; ++host) {
+    buckets.Take(WirePeer(host, 1).remote, host * kNsPerMs);
+  }
+  CHECK(buckets.forgotten() == 0);
 }
 
 TEST_CASE("over the limit a request is answered 4.29 with the seconds to wait") {
   KeepingSink sink;
+  Metrics metrics;
   int passed = 0;
-  const Handler handler =
-      Chain({LimitRate({.requests_per_second_max = 1})}, [&passed](const Request&, Reply reply) {
-        ++passed;
-        std::move(reply).Send({.code = Code::kCreated});
-      });
+  const Handler handler = Chain({LimitRate({.requests_per_second_max = 1}, &metrics)},
+                                [&passed](const Request&, Reply reply) {
+                                  ++passed;
+                                  std::move(reply).Send({.code = Code::kCreated});
+                                });
   const SocketAddress peer = Peer("192.0.2.1:1");
   Request request;
   request.peer = &peer;
@@ -86,7 +97,8 @@ TEST_CASE("over the limit a request is answered 4.29 with the seconds to wait") 
 TEST_CASE("without a limit nothing is in the way") {
   int passed = 0;
   KeepingSink sink;
-  const Handler handler = Chain({LimitRate({})}, [&passed](const Request&, Reply reply) {
+  Metrics metrics;
+  const Handler handler = Chain({LimitRate({}, &metrics)}, [&passed](const Request&, Reply reply) {
     ++passed;
     std::move(reply).Send({.code = Code::kCreated});
   });
