@@ -1,0 +1,182 @@
+// The page: what is shown follows from the address (view.js) and from what the collector tells.
+import { $, h, icon, put } from './dom.js';
+import { getJson } from './api.js';
+import { Charts } from './charts.js';
+import { Events } from './events.js';
+import { FilterBar } from './filters.js';
+import { Live } from './live.js';
+import { MapCard } from './map.js';
+import { StatusStrip } from './status.js';
+import { RANGES, describe, filterQuery, interval, isFiltered, parseView, seriesKey, viewSearch,
+} from './view.js';
+
+const SERIES_REFRESH_MS = 2000; // at the earliest, after a series came that was not known
+const SERIES_MAX = 2000;
+
+let view = parseView(location.search);
+let series = new Map(); // key -> as /api/series tells
+let truncated = false;
+let store = null;
+let coap = null;
+let seriesTimer = null;
+
+const on = { zoom, filter };
+const status = new StatusStrip($('#status'));
+const filters = new FilterBar($('#filters'), go, () => (live.paused ? live.resume()
+  : live.pause()));
+const charts = new Charts($('#charts'), on);
+const map = new MapCard($('#map'), on);
+const events = new Events($('#events'), { filter, loaded: showEmpty });
+const live = new Live({
+  status(now) {
+    status.show(now);
+    coap = now.coap ?? coap;
+    if (now.store !== store) setStore(now.store);
+  },
+  events(message) {
+    takeLive(message.events);
+    if (message.skipped > 0) charts.allChanged();
+  },
+  state(state, retryMs) {
+    filters.showLive(state);
+    if (state === 'lost') status.lost(Date.now(), retryMs);
+  },
+  missed: load,
+});
+
+// Shows another view; the back button returns to this one.
+function go(next) {
+  const search = viewSearch(next);
+  if (search !== viewSearch(view)) history.pushState(null, '', search || location.pathname);
+  view = next;
+  show();
+}
+
+function zoom(from, to) {
+  go({ ...view, range: null, from: Math.round(from), to: Math.round(Math.max(to, from + 100)) });
+}
+
+function filter(name, text) {
+  const only = view[name].length === 1 && view[name][0] === text;
+  if (!only) go({ ...view, [name]: [text] });
+}
+
+addEventListener('popstate', () => {
+  view = parseView(location.search);
+  show();
+});
+
+function show() {
+  filters.show(view);
+  live.show(filterQuery(view));
+  return load();
+}
+
+// Asks for everything anew.
+async function load() {
+  await loadSeries();
+  await Promise.all([events.show(view), map.show(view)]);
+}
+
+async function loadSeries() {
+  clearTimeout(seriesTimer);
+  seriesTimer = null;
+  try {
+    const known = await getJson('/api/series', new URLSearchParams({ limit: SERIES_MAX }));
+    series = new Map(known.series.map((one) => [seriesKey(one), one]));
+    truncated = known.truncated;
+    $('#problem').hidden = true;
+  } catch (error) {
+    $('#problem').textContent = error.message;
+    $('#problem').hidden = store !== null && store !== 'sqlite';
+  }
+  filters.offer([...series.values()], truncated);
+  charts.show(view, [...series.values()]);
+}
+
+function takeLive(came) {
+  const { from, to } = interval(view, Date.now());
+  let unknown = false;
+  const types = new Set();
+  for (const event of came) {
+    const known = series.get(seriesKey(event));
+    const at = Date.parse(event.timestamp);
+    unknown ||= known === undefined || Date.parse(known.last) < from;
+    if (known && at > Date.parse(known.last)) known.last = event.timestamp;
+    if (at >= from && (view.range !== null || at < to)) types.add(event.type);
+  }
+  charts.changed(types);
+  map.add(came);
+  events.add(came);
+  if (unknown) seriesTimer ??= setTimeout(loadSeries, SERIES_REFRESH_MS);
+}
+
+function setStore(name) {
+  store = name;
+  const elsewhere = name !== 'sqlite';
+  $('#elsewhere').hidden = !elsewhere;
+  for (const id of ['#filters', '#panels', '#events']) $(id).hidden = elsewhere;
+  if (elsewhere) $('#problem').hidden = true;
+}
+
+// What to do when there is nothing to see.
+function showEmpty(some) {
+  const none = events.empty;
+  if (some) return;
+  const newest = [...series.values()].reduce((latest, { last }) =>
+    latest === null || Date.parse(last) > Date.parse(latest) ? last : latest, null);
+  if (newest === null) {
+    const [host, port] = whereTo();
+    put(none, h('h3', {}, 'No events yet'), h('p', {}, 'Send one:'),
+      h('pre', { tabindex: '0' }, `client -H ${host}${port} send temperature 21.5`),
+      h('p', {}, 'It appears here as soon as it is stored.'));
+    return;
+  }
+  put(none, h('h3', {}, `No events in ${describe(view)}${
+    isFiltered(view) ? ' with these filters' : ''}`), h('p', {}, 'The collector has others. Show ',
+    wider(newest), isFiltered(view) ? [' or ', h('button', { type: 'button', class: 'link',
+      onclick: () => go({ ...view, namespace: [], sender: [], origin: [], type: [] }) },
+    'clear the filters')] : null, '.'));
+}
+
+// A range in which the newest event is.
+function wider(newest) {
+  const age = Date.now() - Date.parse(newest);
+  const [range, { words }] = [...RANGES].find(([, { length }]) => length > age) ??
+    [...RANGES].at(-1);
+  return h('button', { type: 'button', class: 'link', onclick: () => go({ ...view, range }) },
+    words);
+}
+
+// Where a client sends to: the host that this page came from.
+function whereTo() {
+  const port = coap?.match(/:(\d+)/)?.[1];
+  return [location.hostname, port && port !== '5683' ? ` -P ${port}` : ''];
+}
+
+const THEMES = { auto: 'as the system has it', light: 'light', dark: 'dark' };
+
+function showTheme() {
+  const names = Object.keys(THEMES);
+  const theme = document.documentElement.dataset.choice;
+  const next = names[(names.indexOf(theme) + 1) % names.length];
+  const button = $('#theme');
+  put(button, icon(theme));
+  button.title = `Colours: ${THEMES[theme]}. Change to ${THEMES[next]}`;
+  button.setAttribute('aria-label', button.title);
+  button.onclick = () => {
+    window.applyTheme(next);
+    try {
+      localStorage.setItem('theme', next);
+    } catch {
+      // Kept for as long as the page is open.
+    }
+  };
+  charts.redraw();
+  map.redraw();
+}
+
+addEventListener('theme', showTheme);
+showTheme();
+filters.showLive('lost');
+show();
