@@ -21,9 +21,11 @@ export class Events {
   constructor(root, on) {
     this.on = on;
     this.body = h('tbody', {});
-    this.table = h('table', { class: 'events' }, h('caption', { class: 'unseen' }, 'Events, newest ' +
-      'first'), h('thead', {}, h('tr', {}, COLUMNS.map((text) => h('th', { scope: 'col' }, text)),
-      h('th', { scope: 'col' }, h('span', { class: 'unseen' }, 'Details')))), this.body);
+    const heads = COLUMNS.map((text) => h('th', { scope: 'col' }, text));
+    this.table = h('table', { class: 'events' },
+      h('caption', { class: 'unseen' }, 'Events, newest first'),
+      h('thead', {}, h('tr', {}, heads, h('th', { scope: 'col' },
+        h('span', { class: 'unseen' }, 'Details')))), this.body);
     this.fresh = h('button', { type: 'button', class: 'fresh', hidden: true,
       onclick: () => this.#showWaiting() });
     this.older = h('button', { type: 'button', onclick: () => this.#older() }, 'Older',

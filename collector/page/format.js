@@ -25,8 +25,8 @@ export const DAY = 24 * HOUR;
 export function formatMean(value) {
   const size = Math.abs(value);
   if (size === 0 || size >= 1e7) return number.format(value);
-  const digits = size >= 1000 ? 0 : size >= 100 ? 1 : size >= 1 ? 2 : 3 - Math.ceil(Math.log10(size));
-  return number.format(Number(value.toFixed(Math.min(digits, 20))));
+  if (size < 1) return number.format(Number(value.toPrecision(3)));
+  return number.format(Number(value.toFixed(size >= 1000 ? 0 : size >= 100 ? 1 : 2)));
 }
 
 export const formatNumber = (value) => number.format(value);

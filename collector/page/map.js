@@ -137,7 +137,8 @@ export class MapCard {
   #fit() {
     const { clientWidth: width, clientHeight: height } = this.canvas;
     if (this.empty || width === 0) return;
-    const [left, top, right, bottom] = boxOf([...this.#markers.values()].map(({ x, y }) => [x, y]));
+    const [left, top, right, bottom] = boxOf([...this.#markers.values()].flatMap(({ trail }) =>
+      trail.map(([, x, y]) => [x, y])));
     this.#centre = [(left + right) / 2, (top + bottom) / 2];
     const across = Math.max((right - left) / Math.max(width - 110, 50),
       (bottom - top) / Math.max(height - 70, 50), 2 ** -15);

@@ -12,11 +12,13 @@ const STATES = {
   lost: ['No connection', 'The collector does not answer.'],
 };
 
+// What to do about it; `reason` is the store's own word, or null.
 const ADVICE = {
-  failing: 'Nothing that was acknowledged is lost, and nothing is acknowledged now: devices get ' +
-    '5.03 and send again. Look at the end of the collector\'s log, and whether its disk is full ' +
-    '(df -h) or cannot be written.',
-  draining: 'The collector was told to stop. It commits what it has accepted, answers, and ends.',
+  failing: (reason) => `Events are not stored now${reason ? `: ${reason}` : ''}. Nothing that was ` +
+    'acknowledged is lost, and devices are told to send again later (5.03). Look at the end of ' +
+    'the collector\'s log, and whether its disk is full (df -h) or cannot be written.',
+  draining: () => 'The collector was told to stop. It commits what it has accepted, answers, ' +
+    'and ends.',
 };
 
 const RATES_MAX = 120; // seconds of history
@@ -68,8 +70,7 @@ export class StatusStrip {
     tiles.memory.textContent = formatBytes(status.resident_bytes);
     tiles.uptime.textContent = formatDuration(status.uptime_seconds * SECOND);
     this.#rate(status.events_per_second);
-    this.#advise(ADVICE[status.state] && `${ADVICE[status.state]}${
-      status.reason ? ` The store says: ${status.reason}.` : ''}`, status.state);
+    this.#advise(ADVICE[status.state]?.(status.reason), status.state);
   }
 
   lost(now, retryMs) {
