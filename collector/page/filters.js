@@ -111,12 +111,19 @@ export class FilterBar {
     }
   }
 
+  // Events came.
+  beat() {
+    const dot = $('.dot', this.live);
+    dot?.classList.remove('beat');
+    requestAnimationFrame(() => dot?.classList.add('beat'));
+  }
+
   showLive(state) {
     const [text, label] = {
-      live: ['Live', 'Live: new events appear as they come. Pause'],
-      polling: ['Every 5 s', 'Too many live readers; asking every 5 seconds instead. Pause'],
-      lost: ['Reconnecting', 'The live stream is interrupted and is being restored. Pause'],
-      paused: ['Paused', 'Paused. Go on live'],
+      live: ['Live', 'Live: new events appear as they come. Press to pause'],
+      polling: ['Every 5 s', 'Every 5 s: there are too many live readers. Press to pause'],
+      lost: ['Connecting', 'Connecting to the live stream. Press to pause'],
+      paused: ['Paused', 'Paused. Press to go on live'],
     }[state];
     this.live.dataset.state = state;
     this.live.title = label;

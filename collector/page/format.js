@@ -26,7 +26,7 @@ export function formatMean(value) {
   const size = Math.abs(value);
   if (size === 0 || size >= 1e7) return number.format(value);
   if (size < 1) return number.format(Number(value.toPrecision(3)));
-  return number.format(Number(value.toFixed(size >= 1000 ? 0 : size >= 100 ? 1 : 2)));
+  return number.format(Number(value.toFixed(size >= 100_000 ? 0 : size >= 100 ? 1 : 2)));
 }
 
 export const formatNumber = (value) => number.format(value);

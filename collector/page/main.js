@@ -7,7 +7,7 @@ import { FilterBar } from './filters.js';
 import { Live } from './live.js';
 import { MapCard } from './map.js';
 import { StatusStrip } from './status.js';
-import { RANGES, describe, filterQuery, interval, isFiltered, parseView, seriesKey, viewSearch,
+import { RANGES, describe, filterQuery, interval, isFiltered, matches, parseView, seriesKey, viewSearch,
 } from './view.js';
 
 const SERIES_REFRESH_MS = 2000; // at the earliest, after a series came that was not known
@@ -95,6 +95,7 @@ async function loadSeries() {
 }
 
 function takeLive(came) {
+  filters.beat();
   const { from, to } = interval(view, Date.now());
   let unknown = false;
   const types = new Set();
@@ -123,29 +124,33 @@ function setStore(name) {
 function showEmpty(some) {
   const none = events.empty;
   if (some) return;
-  const newest = [...series.values()].reduce((latest, { last }) =>
-    latest === null || Date.parse(last) > Date.parse(latest) ? last : latest, null);
-  if (newest === null) {
+  if (series.size === 0) {
     const [host, port] = whereTo();
     put(none, h('h3', {}, 'No events yet'), h('p', {}, 'Send one:'),
       h('pre', { tabindex: '0' }, `client -H ${host}${port} send temperature 21.5`),
       h('p', {}, 'It appears here as soon as it is stored.'));
     return;
   }
-  put(none, h('h3', {}, `No events in ${describe(view)}${
-    isFiltered(view) ? ' with these filters' : ''}`), h('p', {}, 'The collector has others. Show ',
-    wider(newest), isFiltered(view) ? [' or ', h('button', { type: 'button', class: 'link',
-      onclick: () => go({ ...view, namespace: [], sender: [], origin: [], type: [] }) },
-    'clear the filters')] : null, '.'));
+  const filtered = isFiltered(view);
+  const ranges = wider();
+  put(none, h('h3', {}, `No events in ${describe(view)}${filtered ? ' with these filters' : ''}`),
+    h('p', {}, 'The collector has others. ', ranges === null ? null : ['Show ', ranges],
+      ranges !== null && filtered ? ', or ' : null, filtered ? button('clear the filters',
+        { namespace: [], sender: [], origin: [], type: [] }) : null, '.'));
 }
 
-// A range in which the newest event is.
-function wider(newest) {
-  const age = Date.now() - Date.parse(newest);
-  const [range, { words }] = [...RANGES].find(([, { length }]) => length > age) ??
+const button = (text, change) => h('button', { type: 'button', class: 'link',
+  onclick: () => go({ ...view, ...change }) }, text);
+
+// A range in which the newest event is that the filters let through; null when it is in this one.
+function wider() {
+  const newest = Math.max(...[...series.values()].filter((one) => matches(view, one))
+    .map(({ last }) => Date.parse(last)));
+  const { from, to } = interval(view, Date.now());
+  if (newest === -Infinity || (newest >= from && newest < to)) return null;
+  const [range, { words }] = [...RANGES].find(([, { length }]) => Date.now() - newest < length) ??
     [...RANGES].at(-1);
-  return h('button', { type: 'button', class: 'link', onclick: () => go({ ...view, range }) },
-    words);
+  return button(words, { range });
 }
 
 // Where a client sends to: the host that this page came from.

@@ -4,7 +4,7 @@ import { getJson } from './api.js';
 import { lookOfMarker as look, palette, withAlpha } from './colours.js';
 import { boxOf, countries, metresAcross, positionOf, project, unproject } from './geo.js';
 import { formatAge, formatNumber, formatTime } from './format.js';
-import { apiQuery, matches, seriesKey } from './view.js';
+import { apiQuery, filterQuery, interval, matches, seriesKey } from './view.js';
 
 const ZOOM_MAX = 22; // pixels across the world: 2 to this power
 const TRAIL_EVENTS = 1000; // asked for
@@ -63,10 +63,14 @@ export class MapCard {
     this.#abort = new AbortController();
     const { signal } = this.#abort;
     try {
-      const { positions } = await getJson('/api/positions', apiQuery(view, Date.now()), signal);
+      const { positions } = await getJson('/api/positions', filterQuery(view), signal);
+      const { from, to } = interval(view, Date.now());
       const types = [...new Set(positions.map(({ type }) => type))];
       this.#markers.clear();
-      for (const one of positions) this.#put(one, one, Date.parse(one.timestamp));
+      for (const one of positions) {
+        const at = Date.parse(one.timestamp);
+        if (at >= from && (view.range !== null || at < to)) this.#put(one, one, at);
+      }
       this.problem.hidden = true;
       this.#changed();
       if (types.length > 0) await this.#loadTrails(types, signal);
