@@ -1,4 +1,4 @@
-"""Each fuzz target over its corpus and some thousand mutations of it. Long runs: docs/security.md."""
+"""Each fuzz target over its corpus and some thousand mutations of it."""
 
 import os
 import pathlib
