@@ -15,6 +15,7 @@
 #include "client/commands/city.h"
 #include "client/commands/healthcheck.h"
 #include "client/commands/incremental.h"
+#include "client/commands/load.h"
 #include "client/commands/send.h"
 #include "client/commands/system.h"
 #include "client/value.h"
@@ -121,7 +122,7 @@ void AddGlobals(CLI::App* app, Settings* settings, std::int64_t* timeout_s) {
 // In the order of the help.
 std::vector<CommandSpec> AddCommands(CLI::App* app, const Environment& environment) {
   std::vector<CommandSpec> commands;
-  for (const auto& add : {AddHealthcheck, AddSend, AddIncremental, AddCity, AddSystem}) {
+  for (const auto& add : {AddHealthcheck, AddSend, AddIncremental, AddCity, AddSystem, AddLoad}) {
     const CommandSpec& command = commands.emplace_back(add(app, environment));
     if (command.app->get_footer().empty()) command.app->footer(kExitStatuses);
   }

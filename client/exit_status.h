@@ -11,5 +11,6 @@ inline constexpr int kExitUsage = 2;        // the command line is wrong; nothin
 inline constexpr int kExitRefused = 3;      // 4.xx: sending the same event again will not help
 inline constexpr int kExitUnavailable = 4;  // 5.xx or 4.29: sending it again later may
 inline constexpr int kExitUnanswered = 5;   // no answer: it may be stored or not; send it again
+inline constexpr int kExitUnproven = 6;     // load --verify: the store is not as acknowledged
 
 }  // namespace collector::client

@@ -6,21 +6,19 @@ namespace collector::client {
 
 Outcome OutcomeOf(const Answer& answer) {
   if (answer.kind != Answer::Kind::kResponse) return Outcome::kUnanswered;
-  if (answer.code_class == 2) return Outcome::kStored;
-  const bool too_many_requests = answer.code_class == 4 && answer.code_detail == 29;
-  return answer.code_class == 5 || too_many_requests ? Outcome::kUnavailable : Outcome::kRefused;
+  return OutcomeOfCode(answer.code_class, answer.code_detail);
 }
 
-void Tally::Count(Outcome outcome) {
+void Tally::Count(Outcome outcome, std::uint64_t events) {
   switch (outcome) {
     case Outcome::kStored:
-      ++stored_;
+      stored_ += events;
       return;
     case Outcome::kRefused:
-      ++refused_;
+      refused_ += events;
       return;
     case Outcome::kUnavailable:
-      ++unavailable_;
+      unavailable_ += events;
       return;
     case Outcome::kUnanswered:
       return;  // what is left of those sent

@@ -10,12 +10,17 @@ namespace collector::client {
 
 enum class Outcome { kStored, kRefused, kUnavailable, kUnanswered };
 
+constexpr Outcome OutcomeOfCode(int code_class, int code_detail) {
+  if (code_class == 2) return Outcome::kStored;
+  const bool too_many_requests = code_class == 4 && code_detail == 29;
+  return code_class == 5 || too_many_requests ? Outcome::kUnavailable : Outcome::kRefused;
+}
 Outcome OutcomeOf(const Answer& answer);
 
 class Tally {
  public:
-  void CountSent() { ++sent_; }
-  void Count(Outcome outcome);
+  void CountSent(std::uint64_t events = 1) { sent_ += events; }
+  void Count(Outcome outcome, std::uint64_t events = 1);
   // An event that could not even be sent.
   void CountFailure() { failed_ = true; }
 

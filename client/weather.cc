@@ -3,7 +3,7 @@
 #include <array>
 #include <cstdint>
 
-#include "client/http_get.h"
+#include "client/http.h"
 #include "client/value.h"
 
 namespace collector::client {

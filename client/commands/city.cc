@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "client/exit_status.h"
-#include "client/http_get.h"
+#include "client/http.h"
 #include "client/sender.h"
 #include "client/weather.h"
 
@@ -24,7 +24,7 @@ int CityCommand::operator()(const Settings& settings) const {
     return Fail("OPENWEATHERMAP_APIKEY is not set; a key is free at openweathermap.org/api",
                 kExitFailed);
   }
-  auto response = HttpGet(WeatherUrl(url, name, key), kTimeout);
+  auto response = Ask({.url = WeatherUrl(url, name, key), .timeout = kTimeout});
   if (!response.ok()) return Fail(response.error().message, kExitFailed);
   auto readings = ReadWeather(response.value().status, response.value().body, name);
   if (!readings.ok()) return Fail(readings.error().message, kExitFailed);

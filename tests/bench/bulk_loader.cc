@@ -1,6 +1,6 @@
 // Fills a data stream as fast as the engine takes it, with the documents that the collector would
-// write for coap_load's events: the engine's own ceiling, to compare the collector with. Each
-// connection is a thread that posts one _bulk after the other. Ids are time first, as the
+// write for the events of `client load`: the engine's own ceiling, to compare the collector with.
+// Each connection is a thread that posts one _bulk after the other. Ids are time first, as the
 // collector's are, and all different. With --batch 1 --connections 1: what one document costs.
 #include <curl/curl.h>
 #include <sys/resource.h>
@@ -17,8 +17,8 @@
 #include <thread>
 #include <vector>
 
-#include "tests/bench/histogram.h"
-#include "tests/bench/load_message.h"
+#include "client/load/histogram.h"
+#include "event/timestamp.h"
 #include "tests/bench/udp.h"
 
 namespace {
@@ -52,23 +52,20 @@ class Documents {
 
   void Append(std::string* out) {
     const std::int64_t now_ms = bench::WallNs() / 1'000'000;
-    char time[32];
-    std::snprintf(time, sizeof(time), "%.19s.%03dZ",
-                  std::string(seconds_.Second(now_ms / 1000)).c_str(),
-                  static_cast<int>(now_ms % 1000));
+    const std::string time = collector::FormatTimestamp(now_ms * 1'000'000);
     out->append(R"({"create":{"_id":")");
     AppendId(now_ms, out);
     char document[400];
     const auto device = static_cast<unsigned>(random_() % devices_);
     const auto tenths = static_cast<unsigned>(100 + random_() % 900);
-    const int length =
-        std::snprintf(document, sizeof(document),
-                      R"("}}
+    const int length = std::snprintf(
+        document, sizeof(document),
+        R"("}}
 {"@timestamp":"%s","namespace":"default","sender":"load","origin":"d%06u",)"
-                      R"("payload":{"type":"temperature","value":%u.%u},"value":{"number":%u.%u},)"
-                      R"("event":{"ingested":"%s"}}
+        R"("payload":{"type":"temperature","value":%u.%u},"value":{"number":%u.%u},)"
+        R"("event":{"ingested":"%s"}}
 )",
-                      time, device, tenths / 10, tenths % 10, tenths / 10, tenths % 10, time);
+        time.c_str(), device, tenths / 10, tenths % 10, tenths / 10, tenths % 10, time.c_str());
     out->append(document, static_cast<std::size_t>(length));
   }
 
@@ -91,7 +88,6 @@ class Documents {
 
   std::mt19937_64 random_;
   std::uint32_t devices_;
-  bench::TimestampText seconds_;
 };
 
 class Connection {
@@ -118,7 +114,7 @@ class Connection {
   }
 
   std::uint64_t stored = 0;  // while measuring
-  bench::Histogram latency;
+  collector::client::Histogram latency;
 
  private:
   static std::size_t Take(char* data, std::size_t size, std::size_t count, void* answer) {
@@ -173,7 +169,7 @@ double CpuSeconds(int pid) {
 void Report(const Options& options, const std::vector<Connection>& connections, double seconds,
             double engine_cpu_s) {
   std::uint64_t stored = 0;
-  bench::Histogram latency;
+  collector::client::Histogram latency;
   for (const Connection& connection : connections) {
     stored += connection.stored;
     latency.Add(connection.latency);

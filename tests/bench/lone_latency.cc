@@ -12,16 +12,20 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
+#include <memory>
 #include <string>
-#include <string_view>
+#include <utility>
 #include <vector>
 
-#include "tests/bench/load_message.h"
+#include "client/load/request_maker.h"
 #include "tests/bench/udp.h"
 
 namespace {
 
+using collector::client::RequestMaker;
+
 constexpr std::uint32_t kTurn = 20;
+constexpr std::uint32_t kReadings = 900;
 
 // Durable when a commit returns, as the collector's store is; and like its, a log that grows for
 // the whole run (writing over an old one is cheaper).
@@ -45,7 +49,9 @@ class LoneDevice {
     }
     const timeval timeout{.tv_sec = 2, .tv_usec = 0};
     setsockopt(fd_, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
-    bench::InitRequest(&request_);
+    auto maker = RequestMaker::Create({.values = collector::client::Readings()});
+    maker_ = std::make_unique<RequestMaker>(std::move(maker).value());
+    request_.resize(maker_->bytes_max());
   }
   ~LoneDevice() { close(fd_); }
   LoneDevice(const LoneDevice&) = delete;
@@ -53,18 +59,13 @@ class LoneDevice {
 
   // Nanoseconds until the 2.01. Anything else, or silence for 2 s, ends the process.
   std::int64_t SendOne() {
-    const std::int64_t time_ms = bench::WallNs() / 1'000'000;
-    bench::PatchRequest({.device = 0,
-                         .reading = count_ % bench::kReadingsPerMillisecondMax,
-                         .token = count_,
-                         .message_id = static_cast<std::uint16_t>(count_),
-                         .second = timestamps_.Second(time_ms / 1000),
-                         .millisecond = static_cast<std::uint32_t>(time_ms % 1000)},
-                        &request_);
+    const std::size_t bytes = maker_->Make(
+        {.value = count_ % kReadings, .time_us = bench::WallNs() / 1'000}, request_.data());
+    collector::client::StampExchange(count_, static_cast<std::uint16_t>(count_), request_.data());
     ++count_;
     std::array<std::uint8_t, 256> answer{};
     const std::int64_t start_ns = bench::MonotonicNs();
-    if (send(fd_, request_.data(), request_.size(), 0) < 0) bench::Die("send");
+    if (send(fd_, request_.data(), bytes, 0) < 0) bench::Die("send");
     const ssize_t size = recv(fd_, answer.data(), answer.size(), 0);
     const std::int64_t end_ns = bench::MonotonicNs();
     if (size < 0) bench::Die("no answer");
@@ -80,8 +81,8 @@ class LoneDevice {
  private:
   int fd_ = -1;
   std::uint32_t count_ = 0;
-  bench::RequestBytes request_{};
-  bench::TimestampText timestamps_;
+  std::unique_ptr<RequestMaker> maker_;
+  std::vector<std::uint8_t> request_;
 };
 
 // A new database, with the schema of another, that takes one row a transaction. Its files are

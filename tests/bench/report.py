@@ -49,9 +49,8 @@ def ratios(runs, devices, lone, starts):
                      f"(worst of {len(starts)}: {max(starts):.0f})")
     collected = [run for (name, _), group in runs.items() if name == "collector" for run in group]
     lines.append(f"acknowledged events missing in the store: "
-                 f"{sum(run['missing'] for run in collected)} of "
-                 f"{sum(run['distinct_acknowledged'] for run in collected):,} "
-                 f"(rows: {sum(run['rows'] for run in collected):,})")
+                 f"{sum(run['verify']['acknowledged']['not_stored'] for run in collected)} of "
+                 f"{sum(run['stored'] for run in collected):,}")
     return lines
 
 
@@ -66,8 +65,8 @@ def remarks(runs, devices):
     for count in devices:
         if median(runs["echo", count], lambda run: run["answers_per_read"]) > 60:
             lines.append(f"at {count:,} devices the load limited the echo: its figure is too low")
-    odd = {key: sum(run[key] for run in everything)
-           for key in ("retransmitted", "lost", "unanswered", "reset", "unexpected", "empty_acks")}
+    odd = {key: sum(run.get(key, 0) for run in everything)
+           for key in ("retransmitted", "unanswered", "reset", "unexpected", "empty_acks")}
     if any(odd.values()):
         lines.append("datagrams: " + ", ".join(f"{n} {key}" for key, n in odd.items() if n))
     answers = {}

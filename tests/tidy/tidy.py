@@ -36,7 +36,7 @@ LAYERS = {
 # Where each library may be included: a directory, or a file without its suffix.
 LIBRARIES = {
     "coap3/": {"collector/coap/", "client/coap_client"},
-    "curl/": {"client/http_get", "collector/http/curl_http_client"},
+    "curl/": {"client/http", "collector/http/curl_http_client"},
     "sqlite3.h": {"collector/store/sqlite/"},
     "httplib.h": {"collector/http/"},
     "prometheus/": {"collector/http/"},

@@ -1,30 +1,54 @@
-#include "tests/bench/device_socket.h"
+#include "client/load/loopback_devices.h"
 
+#include <linux/sock_diag.h>
 #include <poll.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
+#include <ctime>
+#include <string>
 
-#include "tests/bench/udp.h"
-
-namespace bench {
+namespace collector::client {
 namespace {
 
 constexpr std::uint32_t kFirstDevice = 0x7F010000;  // 127.1.0.0
+constexpr int kReceiveBufferBytes = 64 << 20;       // a burst of many thousand answers
+
+std::uint32_t DeviceOf(msghdr* header) {
+  cmsghdr* const control = CMSG_FIRSTHDR(header);
+  if (control == nullptr || control->cmsg_type != IP_PKTINFO) return 0;
+  return ntohl(reinterpret_cast<in_pktinfo*>(CMSG_DATA(control))->ipi_addr.s_addr) - kFirstDevice;
+}
 
 }  // namespace
 
-DeviceSocket::DeviceSocket(const sockaddr_in& target) : fd_(-1), target_(target) {
+Result<std::unique_ptr<LoopbackDevices>> LoopbackDevices::Open(const sockaddr_in& target) {
+  const auto failed = [] {
+    return Error{ErrorCode::kIo, std::string("cannot open a UDP socket: ") + std::strerror(errno)};
+  };
+  const int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return failed();
+  std::unique_ptr<LoopbackDevices> devices(new LoopbackDevices(fd, target));
   sockaddr_in any{};
   any.sin_family = AF_INET;
-  fd_ = OpenUdp(any);
   const int on = 1;
-  if (setsockopt(fd_, IPPROTO_IP, IP_PKTINFO, &on, sizeof(on)) != 0) Die("IP_PKTINFO");
+  if (bind(fd, reinterpret_cast<const sockaddr*>(&any), sizeof(any)) != 0 ||
+      setsockopt(fd, IPPROTO_IP, IP_PKTINFO, &on, sizeof(on)) != 0) {
+    return failed();
+  }
+  // Past rmem_max only for root; otherwise the kernel gives what it allows.
+  if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &kReceiveBufferBytes, sizeof(int)) != 0) {
+    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &kReceiveBufferBytes, sizeof(int));
+  }
   // Cheaper sending: no fragment identifier, and (where allowed) no check that the source is ours.
   const int never_fragment = IP_PMTUDISC_DO;
-  setsockopt(fd_, IPPROTO_IP, IP_MTU_DISCOVER, &never_fragment, sizeof(int));
-  setsockopt(fd_, IPPROTO_IP, IP_TRANSPARENT, &on, sizeof(int));
+  setsockopt(fd, IPPROTO_IP, IP_MTU_DISCOVER, &never_fragment, sizeof(int));
+  setsockopt(fd, IPPROTO_IP, IP_TRANSPARENT, &on, sizeof(int));
+  return devices;
+}
+
+LoopbackDevices::LoopbackDevices(int fd, const sockaddr_in& target) : fd_(fd), target_(target) {
   for (std::size_t i = 0; i < kBatchMax; ++i) {
     msghdr& header = out_.messages[i].msg_hdr;
     header.msg_name = &target_;
@@ -45,9 +69,9 @@ DeviceSocket::DeviceSocket(const sockaddr_in& target) : fd_(-1), target_(target)
   }
 }
 
-DeviceSocket::~DeviceSocket() { close(fd_); }
+LoopbackDevices::~LoopbackDevices() { close(fd_); }
 
-void DeviceSocket::Queue(std::uint32_t device, std::span<const std::uint8_t> bytes) {
+void LoopbackDevices::Queue(std::uint32_t device, std::span<const std::uint8_t> bytes) {
   if (queued_ == kBatchMax) Flush();
   // sendmmsg only reads what it is given.
   out_.parts[queued_] = {const_cast<std::uint8_t*>(bytes.data()), bytes.size()};
@@ -55,13 +79,13 @@ void DeviceSocket::Queue(std::uint32_t device, std::span<const std::uint8_t> byt
   ++queued_;
 }
 
-void DeviceSocket::QueueEmpty(std::uint32_t device, std::array<std::uint8_t, 4> message) {
+void LoopbackDevices::QueueEmpty(std::uint32_t device, EmptyMessage message) {
   if (queued_ == kBatchMax) Flush();
   empty_[queued_] = message;
   Queue(device, empty_[queued_]);
 }
 
-void DeviceSocket::Flush() {
+void LoopbackDevices::Flush() {
   std::size_t sent = 0;
   while (sent < queued_) {
     const int result =
@@ -76,13 +100,7 @@ void DeviceSocket::Flush() {
   queued_ = 0;
 }
 
-std::uint32_t DeviceSocket::DeviceOf(msghdr* header) {
-  cmsghdr* const control = CMSG_FIRSTHDR(header);
-  if (control == nullptr || control->cmsg_type != IP_PKTINFO) return 0;
-  return ntohl(reinterpret_cast<in_pktinfo*>(CMSG_DATA(control))->ipi_addr.s_addr) - kFirstDevice;
-}
-
-std::span<const Arrival> DeviceSocket::Receive() {
+std::span<const Arrival> LoopbackDevices::Receive() {
   for (std::size_t i = 0; i < received_; ++i) {
     in_.messages[i].msg_hdr.msg_controllen = kControlBytes;
   }
@@ -95,11 +113,17 @@ std::span<const Arrival> DeviceSocket::Receive() {
   return {arrivals_.data(), received_};
 }
 
-void DeviceSocket::WaitReadable(int timeout_ms) const {
+void LoopbackDevices::Wait(std::int64_t ns) {
   pollfd waiting{.fd = fd_, .events = POLLIN, .revents = 0};
-  poll(&waiting, 1, timeout_ms);
+  const timespec timeout{.tv_sec = ns / 1'000'000'000, .tv_nsec = ns % 1'000'000'000};
+  ppoll(&waiting, 1, &timeout, nullptr);
 }
 
-std::uint64_t DeviceSocket::drops() const { return KernelDrops(fd_); }
+std::uint64_t LoopbackDevices::drops() const {
+  std::array<std::uint32_t, SK_MEMINFO_VARS> info{};
+  socklen_t size = sizeof(info);
+  if (getsockopt(fd_, SOL_SOCKET, SO_MEMINFO, info.data(), &size) != 0) return 0;
+  return info[SK_MEMINFO_DROPS];
+}
 
-}  // namespace bench
+}  // namespace collector::client

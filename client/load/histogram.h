@@ -1,5 +1,5 @@
-// A histogram of durations with buckets of equal relative width (1/32 of a power of two, so that a
-// quantile is off by at most 3 %). Recording costs a shift and an increment.
+// A histogram of durations with buckets of equal relative width (1/128 of a power of two, so that a
+// quantile is off by less than 1 %). Recording costs a shift and an increment.
 #pragma once
 
 #include <array>
@@ -7,7 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace bench {
+namespace collector::client {
 
 class Histogram {
  public:
@@ -39,7 +39,7 @@ class Histogram {
   [[nodiscard]] std::uint64_t total() const { return total_; }
 
  private:
-  static constexpr unsigned kSubBits = 5;
+  static constexpr unsigned kSubBits = 7;
   static constexpr std::size_t kBuckets = (64 - kSubBits + 1) << kSubBits;
 
   static std::size_t Index(std::uint64_t value) {
@@ -61,4 +61,4 @@ class Histogram {
   std::uint64_t max_ = 0;
 };
 
-}  // namespace bench
+}  // namespace collector::client
