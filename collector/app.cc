@@ -200,11 +200,12 @@ void App::OnSignal() {
                events_->pending());
     stopping_ = true;
     state_.phase = ServiceState::Phase::kDraining;
+    notifier_.Stopping();
     events_->StopTaking();
   }
 }
 
-int App::Run() {
+int App::Run(Notifier notifier) {
   state_.last_turn_ns = ReadClock().monotonic_ns;
   state_.phase = ServiceState::Phase::kServing;
   log_->info("coap-collector {}, store {} at {}, receive buffer {} KiB", COLLECTOR_VERSION,
@@ -212,7 +213,11 @@ int App::Run() {
   // At every level: whoever starts this process with port 0 reads the ports from here.
   const auto always = log_->clone(log_->name());
   always->set_level(spdlog::level::info);
-  always->info("listening coap={} http={}", endpoint_->Addresses(), admin_->Address());
+  const std::string listening =
+      fmt::format("listening coap={} http={}", endpoint_->Addresses(), admin_->Address());
+  always->info(listening);
+  notifier_ = std::move(notifier);
+  if (Status told = notifier_.Ready(listening); !told.ok()) log_->warn(told.error().message);
   std::int64_t drain_until_ns = 0;
   // One turn: wait, take what came in (datagrams, commits), start the next commit, send the
   // answers of the turn. In this order nothing that is ready waits for another turn.
@@ -235,7 +240,7 @@ int App::Run() {
 
 // How long the loop may sleep: until the first of its parts wants to be woken.
 int App::TurnMs() const {
-  std::int64_t due_ns = std::min(store_->due_ns(), endpoint_->due_ns());
+  std::int64_t due_ns = std::min({store_->due_ns(), endpoint_->due_ns(), notifier_.due_ns()});
   if (request_metrics_) due_ns = std::min(due_ns, request_metrics_->due_ns());
   const std::int64_t wait_ns = due_ns - ReadClock().monotonic_ns;
   if (due_ns == kNever || wait_ns > kTurnMsMax * kNsPerMs) return kTurnMsMax;
@@ -253,6 +258,7 @@ void App::Turn() {
   store_->Flush();
   endpoint_->Flush();
   access_log_->Tick(now.monotonic_ns);
+  notifier_.Tick(now.monotonic_ns);
   const bool store_fails = store_->health() == StoreHealth::kFailing;
   if (request_metrics_) request_metrics_->Tick(now.monotonic_ns, store_fails);
   state_.last_turn_ns.store(now.monotonic_ns, std::memory_order_relaxed);

@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "collector/base/metrics.h"
+#include "collector/base/notify.h"
 #include "collector/base/poller.h"
 #include "collector/base/result.h"
 #include "collector/base/service_state.h"
@@ -35,8 +36,8 @@ class App {
   App& operator=(const App&) = delete;
 
   // Serves until SIGINT or SIGTERM, drains, returns the exit status. A second signal ends the
-  // process at once.
-  int Run();
+  // process at once. `notifier` is told of it all.
+  int Run(Notifier notifier);
 
  private:
   App(const Config& config, UniqueFd signals, std::shared_ptr<spdlog::logger> log);
@@ -55,6 +56,7 @@ class App {
   const Instant started_ = ReadClock();
   Metrics metrics_;
   ServiceState state_;
+  Notifier notifier_;
   bool stopping_ = false;
 
   // In the order they are built; each uses only what is above it.

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "collector/app.h"
+#include "collector/base/notify.h"
 #include "collector/config.h"
 #include "collector/setup.h"
 #include "collector/supervisor.h"
@@ -43,11 +44,19 @@ int Setup(const collector::Invocation& invocation) {
   return done.value() ? 0 : kExitRefused;
 }
 
-int Serve(const collector::Config& config, collector::SocketSet sockets) {
+// From SIGTERM to the process's end; the drain is bounded, and what is left is short.
+collector::Notifier ServiceManager(const collector::Config& config) {
+  constexpr std::int64_t kEndSeconds = 10;
+  return {[](const char* name) -> const char* { return std::getenv(name); }, getpid(),
+          config.drain_timeout_seconds + kEndSeconds};
+}
+
+int Serve(const collector::Config& config, collector::SocketSet sockets,
+          collector::Notifier notifier) {
   collector::UniqueFd signals = collector::App::TakeSignals();
   auto log = collector::CreateLog(config.log_format, config.log_level);
   auto app = collector::App::Create(config, std::move(sockets), std::move(signals), log);
-  const int status = app.ok() ? app.value()->Run() : Fail(app.error());
+  const int status = app.ok() ? app.value()->Run(std::move(notifier)) : Fail(app.error());
   collector::FlushLog();
   return status;
 }
@@ -57,12 +66,12 @@ int ServeInProcesses(const collector::Config& config, std::vector<collector::Soc
     collector::Config own = config;
     own.http_listen = config.http_listen.FurtherBy(process);
     own.replica += "/" + std::to_string(process);
-    return Serve(own, std::move(sets[process]));
+    return Serve(own, std::move(sets[process]), {});
   };
   return collector::Supervisor(
              sets.size(), serve,
              collector::CreateLogWithoutThread(config.log_format, config.log_level))
-      .Run();
+      .Run(ServiceManager(config));
 }
 
 }  // namespace
@@ -84,5 +93,5 @@ int main(int argc, char** argv) {
                               .sets = static_cast<std::size_t>(config.processes)});
   if (!sets.ok()) return Fail(sets.error());
   if (config.processes > 1) return ServeInProcesses(config, std::move(sets).value());
-  return Serve(config, std::move(sets.value().front()));
+  return Serve(config, std::move(sets.value().front()), ServiceManager(config));
 }

@@ -45,15 +45,20 @@ void BecomeSupervised(pid_t supervisor) {
 Supervisor::Supervisor(std::size_t processes, Serve serve, std::shared_ptr<spdlog::logger> log)
     : serve_(std::move(serve)), log_(std::move(log)), processes_(processes) {}
 
-int Supervisor::Run() {
+int Supervisor::Run(Notifier notifier) {
   const sigset_t signals = OurSignals();
   CHECK(sigprocmask(SIG_BLOCK, &signals, nullptr) == 0);
+  notifier_ = std::move(notifier);
+  if (const std::optional<int> served = StartDue()) return *served;
+  const std::string status = std::to_string(processes_.size()) + " processes";
+  if (Status told = notifier_.Ready(status); !told.ok()) log_->warn(told.error().message);
   while (!stopping_ || AnyRunning()) {
-    if (const std::optional<int> served = StartDue()) return *served;
     const timespec turn{.tv_sec = 0, .tv_nsec = 200 * kNsPerMs};
     const int signal = sigtimedwait(&signals, nullptr, &turn);
     if (signal == SIGINT || signal == SIGTERM) OnSignal(signal);
     Reap();
+    notifier_.Tick(Now());
+    if (const std::optional<int> served = StartDue()) return *served;
   }
   return status_;
 }
@@ -89,6 +94,7 @@ void Supervisor::OnSignal(int signal) {
   }
   log_->info("{}: stopping {} processes", strsignal(signal), processes_.size());
   stopping_ = true;
+  notifier_.Stopping();
   SignalAll(SIGTERM);
 }
 

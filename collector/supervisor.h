@@ -11,6 +11,8 @@
 #include <optional>
 #include <vector>
 
+#include "collector/base/notify.h"
+
 namespace collector {
 
 // Has no thread of its own, and must be used before there is any: it forks.
@@ -23,8 +25,8 @@ class Supervisor {
 
   // Returns the exit status: in the supervisor once all have ended after SIGINT or SIGTERM, or once
   // one could not be started at all; and in each process it started, what Serve returned. A second
-  // signal kills them.
-  int Run();
+  // signal kills them. `notifier` is told of the supervisor, not of the processes.
+  int Run(Notifier notifier);
 
  private:
   struct Process {
@@ -42,6 +44,7 @@ class Supervisor {
   [[nodiscard]] bool AnyRunning() const;
 
   Serve serve_;
+  Notifier notifier_;
   std::shared_ptr<spdlog::logger> log_;
   std::vector<Process> processes_;
   bool stopping_ = false;
