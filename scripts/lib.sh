@@ -21,6 +21,14 @@ quietly() {
   fi
 }
 
+# Whether TARGET_ARCH, a Debian architecture to build for, is another than this machine's.
+is_cross_build() {
+  [[ -n ${TARGET_ARCH:-} && $TARGET_ARCH != "$(dpkg --print-architecture)" ]]
+}
+
+# The target's name in its compiler's and libraries' paths, like aarch64-linux-gnu.
+cross_triplet() { dpkg-architecture "-A$TARGET_ARCH" -qDEB_TARGET_MULTIARCH; }
+
 # As many compilers at once as there are cores, but not more than memory has room for (a heavy
 # C++ file takes about 700 MB; a small board has more cores than that).
 build_jobs() {
