@@ -141,7 +141,7 @@ std::string Cause(const Transfer& transfer, CURLcode code, std::int64_t connect_
 std::string ErrorLine(const HttpRequest& request, std::string_view cause) {
   std::string line = request.method + " " + PublicUrl(request.url) + ": " + std::string(cause);
   std::replace_if(
-      line.begin(), line.end(), [](char c) { return c >= '\0' && c < ' '; }, ' ');
+      line.begin(), line.end(), [](char c) { return static_cast<unsigned char>(c) < ' '; }, ' ');
   return line;
 }
 
