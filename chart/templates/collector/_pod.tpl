@@ -1,0 +1,143 @@
+{{/* The pod of a collector, for the Deployment and for the StatefulSet. */}}
+{{- define "cc.collectorPod" -}}
+metadata:
+  annotations:
+    checksum/config: {{ include "cc.configFile" . | sha256sum }}
+    {{- with .Values.podAnnotations }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
+  labels:
+    {{- include "cc.labels" (list . "collector") | nindent 4 }}
+    {{- with .Values.podLabels }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
+spec:
+  serviceAccountName: {{ include "cc.serviceAccountName" . }}
+  {{- include "cc.podCommon" . | nindent 2 }}
+  terminationGracePeriodSeconds: {{ .Values.terminationGracePeriodSeconds }}
+  {{- if .Values.hostNetwork }}
+  hostNetwork: true
+  dnsPolicy: ClusterFirstWithHostNet
+  {{- end }}
+  {{- with .Values.priorityClassName }}
+  priorityClassName: {{ . }}
+  {{- end }}
+  {{- with .Values.nodeSelector }}
+  nodeSelector:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  {{- with .Values.tolerations }}
+  tolerations:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  {{- if .Values.affinity }}
+  affinity:
+    {{- toYaml .Values.affinity | nindent 4 }}
+  {{- else if eq .Values.antiAffinity "hard" }}
+  affinity:
+    podAntiAffinity:
+      requiredDuringSchedulingIgnoredDuringExecution:
+        - topologyKey: kubernetes.io/hostname
+          labelSelector:
+            matchLabels:
+              {{- include "cc.selector" (list . "collector") | nindent 14 }}
+  {{- else if eq .Values.antiAffinity "soft" }}
+  affinity:
+    podAntiAffinity:
+      preferredDuringSchedulingIgnoredDuringExecution:
+        - weight: 100
+          podAffinityTerm:
+            topologyKey: kubernetes.io/hostname
+            labelSelector:
+              matchLabels:
+                {{- include "cc.selector" (list . "collector") | nindent 16 }}
+  {{- end }}
+  {{- with .Values.topologySpread.zone }}
+  topologySpreadConstraints:
+    - maxSkew: 1
+      topologyKey: topology.kubernetes.io/zone
+      whenUnsatisfiable: {{ . }}
+      labelSelector:
+        matchLabels:
+          {{- include "cc.selector" (list $ "collector") | nindent 10 }}
+      {{- if eq $.Values.store "elasticsearch" }}
+      matchLabelKeys: [pod-template-hash]
+      {{- end }}
+  {{- end }}
+  containers:
+    - name: collector
+      image: {{ include "cc.image" . }}
+      imagePullPolicy: {{ .Values.image.pullPolicy }}
+      # Flags where a variable of the image would count more than the file.
+      command:
+        - collector
+        - --config=/etc/coap-collector/config/collector.toml
+        - --coap-listen=0.0.0.0:5683,[::]:5683
+        - --http-listen=0.0.0.0:{{ .Values.http.port }}
+        {{- if eq .Values.store "sqlite" }}
+        - --sqlite-path=/data/events.db
+        {{- end }}
+      {{- with .Values.extraEnv }}
+      env:
+        {{- toYaml . | nindent 8 }}
+      {{- end }}
+      ports:
+        - name: coap
+          containerPort: 5683
+          protocol: UDP
+        - name: http
+          containerPort: {{ .Values.http.port }}
+          protocol: TCP
+      # A store that is away at the start may take longer than a probe's patience.
+      startupProbe:
+        httpGet: {path: /livez, port: http}
+        periodSeconds: 1
+        failureThreshold: 120
+      livenessProbe:
+        httpGet: {path: /livez, port: http}
+        periodSeconds: 10
+        timeoutSeconds: 5
+        failureThreshold: 3
+      readinessProbe:
+        httpGet: {path: /readyz, port: http}
+        periodSeconds: 2
+        timeoutSeconds: 2
+        failureThreshold: 2
+      {{- if int .Values.preStopSleepSeconds }}
+      lifecycle:
+        preStop:
+          sleep:
+            seconds: {{ .Values.preStopSleepSeconds }}
+      {{- end }}
+      resources:
+        {{- toYaml .Values.resources | nindent 8 }}
+      securityContext:
+        {{- include "cc.containerSecurity" . | nindent 8 }}
+      volumeMounts:
+        - name: config
+          mountPath: /etc/coap-collector/config
+          readOnly: true
+        {{- if eq .Values.store "sqlite" }}
+        - name: data
+          mountPath: /data
+        {{- else }}
+        {{- include "cc.engineMounts" (list . "collector") | nindent 8 }}
+        {{- end }}
+        {{- with .Values.extraVolumeMounts }}
+        {{- toYaml . | nindent 8 }}
+        {{- end }}
+  volumes:
+    - name: config
+      configMap:
+        name: {{ include "cc.fullname" . }}
+    {{- if eq .Values.store "elasticsearch" }}
+    {{- include "cc.engineVolumes" (list . "collector") | nindent 4 }}
+    {{- else if .Values.persistence.existingClaim }}
+    - name: data
+      persistentVolumeClaim:
+        claimName: {{ .Values.persistence.existingClaim }}
+    {{- end }}
+    {{- with .Values.extraVolumes }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
+{{- end -}}
