@@ -103,7 +103,8 @@ spec:
         periodSeconds: 2
         timeoutSeconds: 2
         failureThreshold: 2
-      {{- if int .Values.preStopSleepSeconds }}
+      {{- /* Alone, it would only be away longer. */}}
+      {{- if and (int .Values.preStopSleepSeconds) (eq .Values.store "elasticsearch") }}
       lifecycle:
         preStop:
           sleep:
