@@ -18,6 +18,7 @@
 #include "client/commands/load.h"
 #include "client/commands/send.h"
 #include "client/commands/system.h"
+#include "client/endpoint.h"
 #include "client/value.h"
 
 namespace collector::client {
@@ -99,11 +100,20 @@ void DefaultsFrom(const Environment& environment, Settings* settings) {
   }
 }
 
+// --port outweighs a URI's port, and that one COLLECTOR_PORT.
+Status TakeEndpoint(bool port_given, Settings* settings) {
+  auto endpoint = ParseEndpoint(settings->host);
+  if (!endpoint.ok()) return endpoint.error();
+  settings->host = endpoint.value().host;
+  if (!port_given) settings->port = endpoint.value().port.value_or(settings->port);
+  return Ok{};
+}
+
 void AddGlobals(CLI::App* app, Settings* settings, std::int64_t* timeout_s) {
   app->set_version_flag("-V,--version", std::string("coap-collector client ") + COLLECTOR_VERSION +
                                             " (" + CoapClient::LibraryVersion() + ")");
   app->add_option("-H,--host", settings->host,
-                  "The collector: a name or an address; also from COLLECTOR_HOST")
+                  "The collector: name, address or coap://host:port; also from COLLECTOR_HOST")
       ->capture_default_str();
   app->add_option("-P,--port", settings->port, "Its UDP port; also from COLLECTOR_PORT")
       ->check(CLI::Range(1, 65535).description(""))
@@ -169,6 +179,10 @@ Result<Invocation> ParseCommandLine(const std::vector<std::string>& arguments,
   const auto given = std::find_if(commands.begin(), commands.end(),
                                   [](const CommandSpec& command) { return command.app->parsed(); });
   CHECK(given != commands.end());  // require_subcommand
+  const bool port_given = app.get_option("--port")->count() > 0;
+  if (Status good = TakeEndpoint(port_given, &invocation.settings); !good.ok()) {
+    return UsageError(good.error().message);
+  }
   auto run = given->make();
   if (!run.ok()) return UsageError(run.error().message);
   invocation.run = std::move(run).value();

@@ -14,6 +14,9 @@ namespace collector::client {
 namespace {
 
 constexpr std::size_t kTokenRandomBytes = 4;
+constexpr int kRetransmissionsMax = 4;
+constexpr std::chrono::milliseconds kTimerSlack{20};  // libcoap's clock and ours, and its rounding
+constexpr unsigned kAckTimeoutSteps = 64;  // a second is so many of libcoap's units of it
 
 std::string WithoutBrackets(const std::string& host) {
   if (host.size() > 2 && host.front() == '[' && host.back() == ']') {
@@ -44,6 +47,20 @@ Answer AnswerOf(const coap_pdu_t& received) {
   return answer;
 }
 
+// libcoap does not tell when it retransmits. With a fixed first timeout it is known nevertheless;
+// it is random for each client, so that they do not come in step (RFC 7252 section 4.2).
+std::chrono::microseconds RandomAckTimeout(std::random_device* random) {
+  const unsigned steps = 2 * kAckTimeoutSteps + (*random)() % kAckTimeoutSteps;
+  return std::chrono::microseconds(1'000'000LL * steps / kAckTimeoutSteps);
+}
+
+void FixAckTimeout(coap_session_t* session, std::chrono::microseconds timeout) {
+  const auto ms = timeout.count() / 1000;
+  coap_session_set_ack_timeout(
+      session, {static_cast<std::uint16_t>(ms / 1000), static_cast<std::uint16_t>(ms % 1000)});
+  coap_session_set_ack_random_factor(session, {1, 0});
+}
+
 }  // namespace
 
 std::string CodeText(const Answer& answer) {
@@ -64,7 +81,12 @@ struct CoapClient::Callbacks {
     if (!number.has_value()) return COAP_RESPONSE_FAIL;  // never asked for: RST
     self->answered_ = true;
     self->peer_is_away_ = false;
-    self->Finish(*number, AnswerOf(*received));
+    Answer answer = AnswerOf(*received);
+    if (const auto found = self->exchanges_.find(*number); found != self->exchanges_.end()) {
+      answer.retransmissions =
+          self->RetransmissionsOf(found->second, coap_pdu_get_type(received) == COAP_MESSAGE_ACK);
+    }
+    self->Finish(*number, std::move(answer));
     return COAP_RESPONSE_OK;  // also where it came before: its ACK may have been lost
   }
 
@@ -77,8 +99,7 @@ struct CoapClient::Callbacks {
     }
     const auto number = sent != nullptr ? self->NumberOf(*sent) : std::nullopt;
     if (!number.has_value()) return;
-    self->Finish(*number,
-                 {.kind = reason == COAP_NACK_RST ? Answer::Kind::kReset : Answer::Kind::kTimeout});
+    self->Fail(*number, reason == COAP_NACK_RST ? Answer::Kind::kReset : Answer::Kind::kTimeout);
   }
 };
 
@@ -93,6 +114,7 @@ CoapClient::CoapClient(Options options, OnAnswer on_answer)
   for (std::size_t i = 0; i < kTokenRandomBytes; ++i) {
     token_[i] = static_cast<std::uint8_t>(random());
   }
+  ack_timeout_ = RandomAckTimeout(&random);
 }
 
 CoapClient::~CoapClient() { Disconnect(); }
@@ -147,6 +169,7 @@ Status CoapClient::Connect() {
     coap_register_nack_handler(context_.get(), &Callbacks::OnNack);
     coap_session_set_app_data(session_.get(), this);
     coap_session_set_nstart(session_.get(), 255);  // the caller bounds what is in flight
+    FixAckTimeout(session_.get(), ack_timeout_);
     next_address_ = next_address_->ai_next;
     return Ok{};
   }
@@ -163,7 +186,8 @@ void CoapClient::Disconnect() {
 Status CoapClient::Send(Request request) {
   const std::uint32_t number = next_number_++;
   if (Status sent = Transmit(number, request); !sent.ok()) return sent;
-  exchanges_.emplace(number, Exchange{std::move(request), Clock::now() + options_.timeout});
+  const Clock::time_point now = Clock::now();
+  exchanges_.emplace(number, Exchange{std::move(request), now, now + options_.timeout});
   return Ok{};
 }
 
@@ -184,8 +208,9 @@ Status CoapClient::Transmit(std::uint32_t number, const Request& request) {
 Result<std::unique_ptr<coap_pdu_t, CoapClient::Free>> CoapClient::Encode(std::uint32_t number,
                                                                          const Request& request) {
   const bool get = request.method == Method::kGet;
-  std::unique_ptr<coap_pdu_t, Free> pdu(coap_new_pdu(
-      COAP_MESSAGE_CON, get ? COAP_REQUEST_CODE_GET : COAP_REQUEST_CODE_POST, session_.get()));
+  std::unique_ptr<coap_pdu_t, Free> pdu(
+      coap_new_pdu(request.confirmable ? COAP_MESSAGE_CON : COAP_MESSAGE_NON,
+                   get ? COAP_REQUEST_CODE_GET : COAP_REQUEST_CODE_POST, session_.get()));
   CHECK(pdu != nullptr);
   Token token = token_;
   for (std::size_t i = kTokenRandomBytes; i < token.size(); ++i) {
@@ -194,8 +219,11 @@ Result<std::unique_ptr<coap_pdu_t, CoapClient::Free>> CoapClient::Encode(std::ui
   bool fits = coap_add_token(pdu.get(), token.size(), token.data()) != 0 &&
               AddOption(pdu.get(), COAP_OPTION_URI_PATH, request.path);
   if (!request.body.empty()) {
-    const auto json = static_cast<char>(COAP_MEDIATYPE_APPLICATION_JSON);
-    fits = fits && AddOption(pdu.get(), COAP_OPTION_CONTENT_FORMAT, {&json, 1}) &&
+    std::array<std::uint8_t, 2> format{};
+    const unsigned size =
+        coap_encode_var_safe(format.data(), format.size(), request.content_format);
+    fits = fits &&
+           coap_add_option(pdu.get(), COAP_OPTION_CONTENT_FORMAT, size, format.data()) != 0 &&
            coap_add_data(pdu.get(), request.body.size(),
                          reinterpret_cast<const std::uint8_t*>(request.body.data())) != 0;
   }
@@ -229,9 +257,34 @@ void CoapClient::Process(std::chrono::milliseconds wait) {
   const auto wait_ms =
       icmp_ ? 0 : static_cast<std::uint32_t>(std::max<std::int64_t>(wait.count(), 0));
   coap_io_process(context_.get(), wait_ms == 0 ? COAP_IO_NO_WAIT : wait_ms);
+  NoteAcknowledged();
   if (icmp_) HandleIcmp();
   ExpireOverdue();
   for (const Done& done : std::exchange(done_, {})) on_answer_(done.request, done.answer);
+}
+
+void CoapClient::Fail(std::uint32_t number, Answer::Kind kind) {
+  const auto found = exchanges_.find(number);
+  if (found == exchanges_.end()) return;
+  Finish(number, {.kind = kind, .retransmissions = RetransmissionsOf(found->second, true)});
+}
+
+// Nothing is left to retransmit: all that is in flight is acknowledged.
+void CoapClient::NoteAcknowledged() {
+  if (exchanges_.empty() || coap_can_exit(context_.get()) == 0) return;
+  const Clock::time_point now = Clock::now();
+  for (auto& [number, exchange] : exchanges_) {
+    if (!exchange.acknowledged.has_value()) exchange.acknowledged = now;
+  }
+}
+
+std::optional<int> CoapClient::RetransmissionsOf(const Exchange& exchange, bool piggybacked) const {
+  if (!exchange.request.confirmable) return 0;
+  if (!piggybacked && !exchange.acknowledged.has_value()) return std::nullopt;
+  const auto waited = exchange.acknowledged.value_or(Clock::now()) - exchange.sent + kTimerSlack;
+  int count = 0;
+  while (count < kRetransmissionsMax && waited >= ack_timeout_ * ((2 << count) - 1)) ++count;
+  return count;
 }
 
 void CoapClient::HandleIcmp() {
@@ -242,20 +295,21 @@ void CoapClient::HandleIcmp() {
   }
   if (next_address_ != nullptr && Connect().ok()) {
     for (auto& [number, exchange] : exchanges_) {
-      exchange.deadline = Clock::now() + options_.timeout;
+      exchange.sent = Clock::now();
+      exchange.deadline = exchange.sent + options_.timeout;
       (void)Transmit(number, exchange.request);  // what cannot be sent runs into its deadline
     }
     return;
   }
   while (!exchanges_.empty()) {
-    Finish(exchanges_.begin()->first, {.kind = Answer::Kind::kUnreachable});
+    Fail(exchanges_.begin()->first, Answer::Kind::kUnreachable);
   }
 }
 
 void CoapClient::ExpireOverdue() {
   const Clock::time_point now = Clock::now();
   while (!exchanges_.empty() && exchanges_.begin()->second.deadline <= now) {
-    Finish(exchanges_.begin()->first, {.kind = Answer::Kind::kTimeout});
+    Fail(exchanges_.begin()->first, Answer::Kind::kTimeout);
   }
 }
 

@@ -25,8 +25,11 @@ enum class Method { kGet, kPost };
 
 struct Request {
   Method method = Method::kPost;
-  std::string path;  // one segment, without a slash
-  std::string body;  // JSON; empty: none
+  std::string path;                   // one segment, without a slash
+  std::string body;                   // empty: none
+  std::uint16_t content_format = 50;  // of the body; JSON
+  bool confirmable = true;            // otherwise sent once, never again
+  std::uint64_t key = 0;              // the caller's own, handed back with the answer
 };
 
 // How a request ended.
@@ -42,12 +45,15 @@ struct Answer {
   int code_detail = 0;
   std::optional<unsigned> max_age_s{};  // where the answer says it
   std::string payload{};
+  // How often the request was sent again before it was acknowledged. None: not known, because it
+  // was acknowledged first and answered later while others were in flight.
+  std::optional<int> retransmissions{};
 };
 
 // "2.01".
 std::string CodeText(const Answer& answer);
 
-// Sends requests as confirmable messages; libcoap retransmits them (2 to 3 s, doubling, 4 times).
+// Sends requests; libcoap retransmits the confirmable ones (after 2 to 3 s, doubling, 4 times).
 // Not for several threads. Callbacks run within Process only and may call Send.
 class CoapClient {
  public:
@@ -86,7 +92,10 @@ class CoapClient {
   using Clock = std::chrono::steady_clock;
   struct Exchange {
     Request request;
+    Clock::time_point sent;
     Clock::time_point deadline;
+    // When it was first known to be acknowledged; what comes later is no retransmission.
+    std::optional<Clock::time_point> acknowledged{};
   };
   struct Done {
     Request request;
@@ -111,6 +120,10 @@ class CoapClient {
   Result<std::unique_ptr<coap_pdu_t, Free>> Encode(std::uint32_t number, const Request& request);
   [[nodiscard]] std::optional<std::uint32_t> NumberOf(const coap_pdu_t& pdu) const;
   void Finish(std::uint32_t number, Answer answer);
+  void Fail(std::uint32_t number, Answer::Kind kind);
+  void NoteAcknowledged();
+  [[nodiscard]] std::optional<int> RetransmissionsOf(const Exchange& exchange,
+                                                     bool piggybacked) const;
   void HandleIcmp();
   void ExpireOverdue();
 
@@ -121,6 +134,7 @@ class CoapClient {
   std::unique_ptr<coap_context_t, Free> context_;
   std::unique_ptr<coap_session_t, Free> session_;  // ends before its context
   Token token_{};
+  std::chrono::microseconds ack_timeout_;  // until the first retransmission
   std::uint32_t next_number_ = 0;
   std::map<std::uint32_t, Exchange> exchanges_;  // by number, so by deadline
   std::vector<Done> done_;  // told after libcoap has returned: it must not be entered again

@@ -8,6 +8,12 @@
 
 namespace collector::client {
 
+// What standard output and standard error are, and what people want of them.
+struct Terminal {
+  bool colors = false;  // on standard output
+  bool live = false;    // a line that changes may be shown on standard error
+};
+
 struct Settings {
   std::string host = "127.0.0.1";
   std::uint16_t port = 5683;
@@ -16,6 +22,7 @@ struct Settings {
   std::optional<std::string> sender;  // none: the command's own default, else "client"
   std::optional<std::string> origin;  // none: the command's own default, else this machine's name
   bool silent = false;                // no answers on standard output
+  Terminal terminal{};
 };
 
 }  // namespace collector::client

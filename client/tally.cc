@@ -32,6 +32,13 @@ int Tally::ExitStatus() const {
   return failed_ ? kExitFailed : kExitOk;
 }
 
+std::string Tally::Progress() const {
+  std::string text = std::to_string(sent_) + " sent, " + std::to_string(stored_) + " stored";
+  if (refused_ > 0) text += ", " + std::to_string(refused_) + " refused";
+  if (unavailable_ > 0) text += ", " + std::to_string(unavailable_) + " unavailable";
+  return text;
+}
+
 std::string Tally::Summary() const {
   return std::to_string(sent_) + " sent: " + std::to_string(stored_) + " stored, " +
          std::to_string(refused_) + " refused, " + std::to_string(unavailable_) + " unavailable, " +

@@ -29,6 +29,8 @@ class Tally {
   [[nodiscard]] int ExitStatus() const;
   // "10 sent: 9 stored, 1 refused, 0 unavailable, 0 unanswered".
   [[nodiscard]] std::string Summary() const;
+  // "10 sent, 9 stored, 1 refused": how far it is; without what is zero.
+  [[nodiscard]] std::string Progress() const;
 
  private:
   [[nodiscard]] std::uint64_t unanswered() const {

@@ -5,6 +5,7 @@
 #include <memory>
 #include <utility>
 
+#include "client/commands/delivery_options.h"
 #include "client/exit_status.h"
 #include "client/http.h"
 #include "client/sender.h"
@@ -32,7 +33,7 @@ int CityCommand::operator()(const Settings& settings) const {
   Settings named = settings;
   named.sender = settings.sender.value_or("weather-city");
   named.origin = settings.origin.value_or(name);
-  auto sender = Sender::Create(named);
+  auto sender = Sender::Create(named, delivery);
   if (!sender.ok()) return Fail(sender.error().message, kExitFailed);
   for (Reading& reading : readings.value()) {
     if (!sender.value()->Send(std::move(reading))) break;
@@ -57,6 +58,7 @@ CommandSpec AddCity(CLI::App* app, const Environment& environment) {
       "hour), weather; one event each, with the time of the report. Sender is weather-city and\n"
       "origin the city, unless given. OPENWEATHERMAP_URL asks another server.\n");
   command->add_option("name", city->name, "The city, as openweathermap.org knows it")->required();
+  AddDeliveryOptions(command, &city->delivery);
   return {.app = command, .make = [city]() -> Result<Run> { return Run(*city); }};
 }
 

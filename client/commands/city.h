@@ -4,6 +4,7 @@
 #include <string>
 
 #include "client/commands/command.h"
+#include "client/delivery.h"
 
 namespace collector::client {
 
@@ -11,6 +12,7 @@ struct CityCommand {
   std::string name{};
   std::string key{};  // of openweathermap.org
   std::string url = "https://api.openweathermap.org";
+  Delivery delivery{};
 
   // Sends the weather as several events (weather.h lists them); sender and origin, where not given,
   // are "weather-city" and the city's name.

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "client/commands/command.h"
+#include "client/delivery.h"
 
 namespace collector::client {
 
@@ -14,9 +15,11 @@ struct IncrementalCommand {
   double initial_value = 0;
   std::int64_t count = 0;  // 0: for ever
   double pace_s = 0;
+  double rate = 0;  // events a second, instead of a pace; 0: none
   double factor = 1;
   double min = std::numeric_limits<double>::lowest();
   double max = std::numeric_limits<double>::max();
+  Delivery delivery{};
 
   int operator()(const Settings& settings) const;
 };

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "client/commands/checks.h"
+#include "client/commands/delivery_options.h"
 #include "client/exit_status.h"
 #include "client/measurements.h"
 #include "client/sender.h"
@@ -13,7 +14,7 @@
 namespace collector::client {
 
 int SystemCommand::operator()(const Settings& settings) const {
-  auto created = Sender::Create(settings);
+  auto created = Sender::Create(settings, delivery);
   if (!created.ok()) return Fail(created.error().message, kExitFailed);
   Sender& sender = *created.value();
   Sender::Clock::time_point due = Sender::Clock::now();
@@ -44,6 +45,7 @@ CommandSpec AddSystem(CLI::App* app, const Environment& /*environment*/) {
       ->add_option("-n,--numberOfEvents", system->count, "How many times to measure; 0: for ever")
       ->check(CheckCount)
       ->capture_default_str();
+  AddDeliveryOptions(command, &system->delivery);
   return {.app = command, .make = [system]() -> Result<Run> { return Run(*system); }};
 }
 
