@@ -4,7 +4,6 @@
 
 #include <array>
 #include <charconv>
-#include <cmath>
 #include <cstdint>
 
 #include "event/dom.h"
@@ -197,8 +196,9 @@ void AppendNumber(Number number, std::string* out) {
 // In the shortest form that is read as the same number; an integer of more than 64 bits would not
 // be.
 void AppendDouble(double number, std::string* out) {
-  constexpr double kIntegersEnd = 9'223'372'036'854'775'808.0;
-  if (std::abs(number) < kIntegersEnd) return AppendNumber(number, out);
+  constexpr double kIntegersBegin = -9'223'372'036'854'775'808.0;
+  constexpr double kIntegersEnd = 18'446'744'073'709'551'616.0;
+  if (number >= kIntegersBegin && number < kIntegersEnd) return AppendNumber(number, out);
   std::array<char, 32> text{};
   const std::to_chars_result end =
       std::to_chars(text.data(), text.data() + text.size(), number, std::chars_format::scientific);

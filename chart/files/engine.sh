@@ -19,10 +19,15 @@ fail() {
   exit 1
 }
 # Ours, oldest first: name and state.
-snapshots() { engine GET "_cat/snapshots/$REPOSITORY?h=id,status&s=start_epoch" | grep '^coap-' || true; }
+snapshots() {
+  engine GET "_cat/snapshots/$REPOSITORY?h=id,status&s=start_epoch" | grep '^coap-' || true
+}
 make_repository() {
   if [ -z "${REPOSITORY_BODY-}" ]; then return; fi
   answer=$(engine PUT "_snapshot/$REPOSITORY" "$REPOSITORY_BODY")
-  case $answer in *'"acknowledged":true'*) ;; *) fail "making repository $REPOSITORY: $answer" ;; esac
+  case $answer in
+    *'"acknowledged":true'*) ;;
+    *) fail "making repository $REPOSITORY: $answer" ;;
+  esac
 }
 STREAMS=${ENGINE_STREAM-},metrics-coap.requests-*

@@ -7,5 +7,8 @@ echo "snapshot $name is complete"
 snapshots | awk -v keep="$KEEP" '$2 == "SUCCESS" { name[++n] = $1 }
   END { for (i = 1; i <= n - keep; i++) print name[i] }' | while read -r old; do
   answer=$(engine DELETE "_snapshot/$REPOSITORY/$old")
-  case $answer in *'"acknowledged":true'*) echo "removed $old" ;; *) fail "removing $old: $answer" ;; esac
+  case $answer in
+    *'"acknowledged":true'*) echo "removed $old" ;;
+    *) fail "removing $old: $answer" ;;
+  esac
 done

@@ -93,7 +93,8 @@ def test_metrics_are_prometheus_text(collector, peer):
 
 
 def test_metrics_count(collector, peer):
-    names = ['events_total{outcome="stored"}', "requests_total", 'responses_total{path="/events",code="2.01"}',
+    names = ['events_total{outcome="stored"}', "requests_total",
+             'responses_total{path="/events",code="2.01"}',
              'response_seconds_count{path="/events",class="2.xx"}', "store_events_committed_total"]
     before = [collector.metric(name) for name in names]
     for n in range(7):

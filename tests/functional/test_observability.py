@@ -82,7 +82,8 @@ class Prometheus:
         shutil.copy(FOLDER / "alerts.yml", directory)
         with open(directory / "prometheus.log", "wb") as log:
             self.process = subprocess.Popen(
-                [program("prometheus"), f"--config.file={config}", f"--storage.tsdb.path={directory}/tsdb",
+                [program("prometheus"), f"--config.file={config}",
+                 f"--storage.tsdb.path={directory}/tsdb",
                  f"--web.listen-address=127.0.0.1:{self.port}"], stdout=log, stderr=log)
 
     def get(self, path, **parameters):

@@ -37,7 +37,7 @@ LAYERS = {
 LIBRARIES = {
     "coap3/": {"collector/coap/", "client/coap_client"},
     "curl/": {"client/http", "collector/http/curl_http_client"},
-    "sqlite3.h": {"collector/store/sqlite/"},
+    "sqlite3.h": {"client/stored/sqlite_events", "collector/store/sqlite/"},
     "httplib.h": {"collector/http/"},
     "prometheus/": {"collector/http/"},
     "CLI/": {"collector/config", "client/cli", "client/commands/"},
