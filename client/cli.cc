@@ -13,6 +13,7 @@
 #include "client/coap_client.h"
 #include "client/commands/checks.h"
 #include "client/commands/city.h"
+#include "client/commands/completion.h"
 #include "client/commands/healthcheck.h"
 #include "client/commands/incremental.h"
 #include "client/commands/load.h"
@@ -20,6 +21,7 @@
 #include "client/commands/system.h"
 #include "client/endpoint.h"
 #include "client/value.h"
+#include "collector/base/manual.h"
 
 namespace collector::client {
 namespace {
@@ -112,6 +114,7 @@ Status TakeEndpoint(bool port_given, Settings* settings) {
 void AddGlobals(CLI::App* app, Settings* settings, std::int64_t* timeout_s) {
   app->set_version_flag("-V,--version", std::string("coap-collector client ") + COLLECTOR_VERSION +
                                             " (" + CoapClient::LibraryVersion() + ")");
+  AddManualFlag(app);
   app->add_option("-H,--host", settings->host,
                   "The collector: name, address or coap://host:port; also from COLLECTOR_HOST")
       ->capture_default_str();
@@ -132,7 +135,8 @@ void AddGlobals(CLI::App* app, Settings* settings, std::int64_t* timeout_s) {
 // In the order of the help.
 std::vector<CommandSpec> AddCommands(CLI::App* app, const Environment& environment) {
   std::vector<CommandSpec> commands;
-  for (const auto& add : {AddHealthcheck, AddSend, AddIncremental, AddCity, AddSystem, AddLoad}) {
+  for (const auto& add :
+       {AddHealthcheck, AddSend, AddIncremental, AddCity, AddSystem, AddLoad, AddCompletion}) {
     const CommandSpec& command = commands.emplace_back(add(app, environment));
     if (command.app->get_footer().empty()) command.app->footer(kExitStatuses);
   }

@@ -9,6 +9,8 @@
 #include <fstream>
 #include <regex>
 
+#include "collector/base/manual.h"
+
 namespace collector {
 namespace {
 
@@ -181,7 +183,7 @@ std::vector<std::string> WithEnvironment(const CLI::App& app,
   std::vector<std::string> all;
   for (const CLI::Option* option : app.get_options()) {
     const std::string flag = option->get_name();
-    if (flag == "--help") continue;
+    if (flag.empty() || flag == "--help") continue;  // CLI11 gives a hidden one no name
     if (const char* value = environment(EnvironmentName(flag.substr(2)).c_str())) {
       all.push_back(flag + "=" + value);
     }
@@ -363,6 +365,7 @@ Result<Invocation> ParseConfig(const std::vector<std::string>& arguments,
       "  client send temperature 21.5        (in another terminal)\n",
       "collector");
   app.set_version_flag("--version", std::string("coap-collector ") + COLLECTOR_VERSION);
+  AddManualFlag(&app);
   AddOptions(&app, &raw);
   app.set_config("--config", "", "TOML file with these options as keys, without the dashes")
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);

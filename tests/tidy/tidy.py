@@ -40,7 +40,7 @@ LIBRARIES = {
     "sqlite3.h": {"client/stored/sqlite_events", "collector/store/sqlite/"},
     "httplib.h": {"collector/http/"},
     "prometheus/": {"collector/http/"},
-    "CLI/": {"collector/config", "client/cli", "client/commands/"},
+    "CLI/": {"collector/base/manual", "collector/config", "client/cli", "client/commands/"},
     "openssl/": {"collector/http/credentials", "collector/http/tls_files", "event/"},
     "simdjson.h": {"event/", "collector/store/elasticsearch/"},
     "cbor.h": {"event/cbor"},

@@ -137,7 +137,8 @@ TEST_CASE("system measures once unless told") {
 TEST_CASE("help and version are printed; every other command line without a command is an error") {
   CHECK(Good({"--help"}).print.find("Examples:") != std::string::npos);
   CHECK(Good({"-V"}).print.find("libcoap") != std::string::npos);
-  for (const char* command : {"healthcheck", "send", "incremental", "city", "system"}) {
+  for (const char* command :
+       {"healthcheck", "send", "incremental", "city", "system", "completion"}) {
     const std::string help = Good({command, "--help"}).print;
     CHECK(help.find("Examples:") < help.find("Usage:"));
     CHECK(help.find("Exit status") != std::string::npos);
