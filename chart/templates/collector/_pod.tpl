@@ -98,9 +98,10 @@ spec:
         periodSeconds: 10
         timeoutSeconds: 5
         failureThreshold: 3
+      # Quick, because a device's datagrams go to a pod that drains until this fails.
       readinessProbe:
         httpGet: {path: /readyz, port: http}
-        periodSeconds: 2
+        periodSeconds: 1
         timeoutSeconds: 2
         failureThreshold: 2
       {{- /* Alone, it would only be away longer. */}}
