@@ -30,4 +30,4 @@ make_repository() {
     *) fail "making repository $REPOSITORY: $answer" ;;
   esac
 }
-STREAMS=${ENGINE_STREAM-},metrics-coap.requests-*
+STREAMS="${ENGINE_STREAM-},metrics-coap.requests-*"

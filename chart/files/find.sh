@@ -1,10 +1,11 @@
 found() {
   case $WHERE in
     engine)
-      engine GET "$ENGINE_STREAM/_count?q=value.string:%22$TOKEN%22" | grep -q '"count":1\b'
+      engine GET "$ENGINE_STREAM/_count?q=value.string:%22$TOKEN%22" | grep -q '"count":1,'
       ;;
     page)
-      curl --silent --show-error --fail "$HTTP_URL/api/events?sender=helm-test" | grep -q "$TOKEN"
+      curl --silent --show-error --fail "$HTTP_URL/api/events?sender=helm-test" |
+        grep -q "$TOKEN"
       ;;
   esac
 }

@@ -1,5 +1,5 @@
-"""The charts render as meant under helm 3 and 4, their objects are what Kubernetes takes, and values
-that are wrong or contradict each other end with a sentence that says what to do."""
+"""The charts render as meant under helm 3 and 4, their objects are what Kubernetes takes, and
+values that are wrong or contradict each other end with a sentence that says what to do."""
 
 import json
 import re

