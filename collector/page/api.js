@@ -1,6 +1,6 @@
 // The collector's interface. Every failure becomes an Error whose message says what to do.
 
-export async function getJson(path, query, signal, tries = 3) {
+export async function getJson(path, query, signal, tries = 2) {
   let answer;
   try {
     answer = await fetch(query ? `${path}?${query}` : path, { signal, cache: 'no-store' });

@@ -50,6 +50,8 @@ export class ChartCard {
   get buckets() { return Math.max(100, Math.min(Math.round(this.box.clientWidth || 600), 1200)); }
 
   show(data, isBoolean) {
+    data.series.sort((a, b) => collate(a.origin, b.origin) || collate(a.sender, b.sender) ||
+      collate(a.namespace, b.namespace));
     this.#data = data;
     this.#steps = isBoolean;
     this.problem.hidden = true;
@@ -282,6 +284,8 @@ export class ChartCard {
     this.tip.style.transform = `translate(${Math.max(0, beside)}px, 6px)`;
   }
 }
+
+const { compare: collate } = new Intl.Collator(undefined, { numeric: true });
 
 // Pauses much longer than those around them, as [last time before, first time after].
 function gapsOf(times) {

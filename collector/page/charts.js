@@ -8,12 +8,14 @@ import { formatCount } from './format.js';
 
 const SHOWN_MAX = 12;
 const REFRESH_MS_MIN = 1000;
+const AT_ONCE = 2; // the collector may be a small board
 const REST = 10; // a chart that took t to get is asked for again after this many times t
 
 export class Charts {
   #view;
   #cards = new Map(); // type -> {card, dirty, loadedAt, tookMs, isBoolean, abort}
   #all = false;
+  #asking = 0;
 
   constructor(root, on) {
     this.root = root;
@@ -88,6 +90,7 @@ export class Charts {
     if (document.hidden) return;
     const now = performance.now();
     for (const [type, one] of this.#cards) {
+      if (this.#asking >= AT_ONCE) return;
       const due = one.loadedAt + Math.max(REFRESH_MS_MIN, REST * one.tookMs);
       if (one.dirty && (one.loadedAt === 0 || now >= due)) this.#load(type, one);
     }
@@ -102,13 +105,16 @@ export class Charts {
     const now = Date.now();
     const query = apiQuery({ ...this.#view, type: [type] }, now, { buckets: one.card.buckets });
     query.set('to', new Date(interval(this.#view, now).to).toISOString());
+    this.#asking += 1;
     try {
       one.card.show(await getJson('/api/chart', query, one.abort.signal), one.isBoolean);
     } catch (error) {
-      if (error.name === 'AbortError') return;
-      one.card.fail(error);
+      if (error.name !== 'AbortError') one.card.fail(error);
+    } finally {
+      this.#asking -= 1;
     }
     one.tookMs = performance.now() - started;
+    this.#refresh(); // the next one
   }
 }
 

@@ -27,6 +27,7 @@ export function palette() {
   return Object.fromEntries(names.map((name) => [name, cssColour(name)]));
 }
 
+// A colour as style.css writes them, #rrggbb, let through in part.
 export function withAlpha(colour, alpha) {
-  return `color-mix(in srgb, ${colour} ${alpha * 100}%, transparent)`;
+  return `${colour}${Math.round(alpha * 255).toString(16).padStart(2, '0')}`;
 }
