@@ -13,7 +13,11 @@ COLUMNS_MAX = 100
 FUNCTION_LINES_MAX = 70
 NOT_OURS = {".git", "build", "data", "corpus", "__pycache__"}
 CXX = {".cc", ".h"}
-TEXT = CXX | {".py", ".md", ".txt", ".json", ".ini", ".toml", ".yml", ".yaml", ".sh", ""}
+CODE = CXX | {".js"}
+TEXT = CODE | {
+    ".py", ".md", ".txt", ".json", ".ini", ".toml", ".yml", ".yaml", ".sh", ".css", ".html",
+    ".cmake", "",
+}
 
 # Which of our directories each directory may include, beside itself; the longest prefix counts.
 # main -> app -> {coap, http, store/sqlite} -> {middleware, handlers, store} -> event -> base.
@@ -118,7 +122,7 @@ def event_needs_little(root):
 
 @rule
 def lines_are_short(root):
-    for path in files(root, CXX | {".py", ".sh", ""}, *source_directories(root)):
+    for path in files(root, CODE | {".py", ".sh", ""}, *source_directories(root)):
         for number, line in enumerate(lines(root, path), 1):
             if len(line) > COLUMNS_MAX:
                 yield path, number, f"{len(line)} columns, more than {COLUMNS_MAX}"
@@ -147,7 +151,7 @@ def functions(text):
 
 @rule
 def functions_are_short(root):
-    for path in files(root, CXX):
+    for path in files(root, CODE):
         for number, length in functions(lines(root, path)):
             if length > FUNCTION_LINES_MAX:
                 yield path, number, f"a function of {length} lines, more than {FUNCTION_LINES_MAX}"
