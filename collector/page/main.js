@@ -30,7 +30,10 @@ const events = new Events($('#events'), { filter, loaded: showEmpty });
 const live = new Live({
   status(now) {
     status.show(now);
-    coap = now.coap ?? coap;
+    if (now.coap && now.coap !== coap) {
+      coap = now.coap;
+      if (!events.empty.hidden) showEmpty(false); // it tells where to send
+    }
     if (now.store !== store) setStore(now.store);
   },
   events(message) {

@@ -4,6 +4,7 @@ import csv
 import datetime
 import json
 import re
+import sqlite3
 import statistics
 import time
 import urllib.parse
@@ -12,8 +13,10 @@ import pytest
 
 import wire
 from browser import SECONDS_MAX, browser, look  # noqa: F401, fixtures
+from fake_engine import FakeEngine
 from processes import Collector, client
 from processes import wait_until as wait_until_within
+from test_store import needs_mounts, small_disk  # noqa: F401, a fixture
 
 pytestmark = pytest.mark.browser
 
@@ -375,3 +378,73 @@ def test_a_collector_that_ends_and_comes_back(start, look):
     wait_until(lambda: cells(page, "value") == ["7"], what="the event of meanwhile")
     wait_until(lambda: pill.inner_text() == "Serving", what="the state again")
     assert page.locator("#banner").is_hidden()
+
+
+def test_a_stop_that_lasts_is_told(start, look):
+    """Another process keeps the store locked, so that the drain lasts."""
+    collector = start()
+    page = look(collector, expect_trouble=True)
+    wait_until(lambda: page.locator(".pill").inner_text() == "Serving", what="the state")
+    other = sqlite3.connect(collector.database, isolation_level=None)
+    with collector.peer() as peer:
+        other.execute("BEGIN IMMEDIATE")
+        request = wire.post(wire.event())
+        peer.send(request)
+        wait_until(lambda: collector.metric("events_pending") == 1, what="it waits")
+        collector.signal()
+        wait_until(lambda: page.locator(".pill").inner_text() == "Stopping", what="the new state")
+        assert "was told to stop" in page.locator("#banner").inner_text()
+        other.execute("ROLLBACK")
+        other.close()
+        assert peer.wait_for(request).code == wire.CREATED
+
+
+@needs_mounts
+def test_a_full_disk_is_told_with_what_to_do(tmp_path, small_disk, look):
+    collector = Collector(tmp_path, prefix=small_disk.enter,
+                          sqlite_path=small_disk.path / "events.db")
+    try:
+        page = look(collector, expect_trouble=True)
+        wait_until(lambda: page.locator(".pill").inner_text() == "Serving", what="the state")
+        small_disk.fill()
+        with collector.peer() as peer:
+            for n in range(2000):  # what its log has room for is still stored
+                if peer.ask(wire.post(wire.event(f"{n}-" + "x" * 400))).code != wire.CREATED:
+                    break
+            wait_until(lambda: page.locator(".pill").inner_text() == "Failing", what="the state")
+            assert "df -h" in page.locator("#banner").inner_text()
+            assert int(page.locator(".tile.refused dd").inner_text()) >= 1
+            small_disk.make_room()
+            send(collector, [wire.event()])
+        wait_until(lambda: page.locator(".pill").inner_text() == "Serving", what="well again")
+        assert page.locator("#banner").is_hidden()
+        collector.stop()
+    finally:
+        collector.kill()
+
+
+def test_where_events_are_kept_elsewhere(start, look):
+    engine = FakeEngine().start()
+    try:
+        page = look(start(store="elasticsearch", sqlite_path=None, elasticsearch_url=engine.url),
+                    expect_trouble=True)
+        page.get_by_role("heading", name="Events are kept in Elasticsearch").wait_for()
+        assert page.locator(".pill").inner_text() == "Serving"
+        for part in ("#filters", "#events", "#panels"):
+            assert page.locator(part).is_hidden()
+        page.wait_for_timeout(300)
+        assert page.locator(".problem:visible").count() == 0
+    finally:
+        engine.stop()
+
+
+def test_long_names_stay_in_their_place(collector, look):
+    long = {name: f"{name}-" + "w" * 240 for name in ("namespace", "sender", "origin")}
+    send(collector, [wire.event(**long, payload={"type": "t" * 256, "value": 1}),
+                     wire.event(**long, payload={"type": "note", "value": "v" * 900})])
+    for width in (375, 1280):
+        page = look(collector, viewport={"width": width, "height": 800})
+        legend(page, "t" * 256)
+        page.get_by_role("button", name="Origin any").click()
+        page.get_by_role("button", name="Details").first.click(force=True)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
