@@ -40,7 +40,7 @@ export class ChartCard {
     this.legend = h('table', { class: 'legend' });
     this.problem = h('p', { class: 'problem', role: 'alert', hidden: true });
     this.root = h('article', { class: 'card chart', 'aria-label': type },
-      h('header', {}, h('h3', {}, type), this.caption, this.tableButton),
+      h('header', {}, h('h2', {}, type), this.caption, this.tableButton),
       this.problem, this.frame, this.numbers,
       h('div', { class: 'legend-box' }, this.legend));
     new ResizeObserver(() => this.#plot?.setSize(this.#size())).observe(this.box);

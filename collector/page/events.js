@@ -48,9 +48,14 @@ export class Events {
     return this.#load();
   }
 
-  // Some may have come that were not told.
-  refresh() {
-    return this.#cursors.length === 1 ? this.#load() : null;
+  // Some may have come that were not told. What the reader looks at stays.
+  async refresh() {
+    const query = apiQuery(this.#view, Date.now(), { limit: PAGE });
+    try {
+      this.add((await getJson('/api/events', query)).events);
+    } catch {
+      // The next ones that come, or the next page, will tell.
+    }
   }
 
   async #load() {

@@ -44,7 +44,9 @@ export class FilterBar {
       event.preventDefault();
       this.#submitCustom();
     } }, h('label', {}, 'From ', this.from), h('label', {}, 'To ', this.to),
-    h('button', { type: 'submit' }, 'Show'), h('output', { class: 'problem' }));
+    h('button', { type: 'submit' }, 'Show'), h('button', { type: 'button', class: 'quiet',
+      onclick: () => this.#zoomOut() }, icon('out'), 'Zoom out'),
+    h('output', { class: 'problem' }));
     return h('div', { class: 'segments', role: 'group', 'aria-label': 'Time range' }, this.choices);
   }
 
@@ -62,6 +64,13 @@ export class FilterBar {
     const to = new Date(this.to.value).getTime();
     $('output', this.custom).value = from < to ? '' : 'The end must be after the beginning.';
     if (from < to) this.#onView({ ...this.#view, range: null, from, to });
+  }
+
+  // Twice the time around the same middle.
+  #zoomOut() {
+    const { from, to } = interval(this.#view, Date.now());
+    this.#onView({ ...this.#view, range: null, from: Math.round(from - (to - from) / 2),
+      to: Math.round(to + (to - from) / 2) });
   }
 
   #downloads() {
@@ -97,6 +106,7 @@ export class FilterBar {
     }
     for (const picker of this.pickers) picker.choose(view[picker.name]);
     this.clear.hidden = !isFiltered(view);
+    this.showLive(this.live.dataset.state ?? 'lost');
     this.#link();
   }
 
@@ -119,13 +129,16 @@ export class FilterBar {
   }
 
   showLive(state) {
-    const [text, label] = {
+    const over = this.#view?.range === null && this.#view.to < Date.now();
+    const [text, label] = over ? ['Fixed time', 'Fixed time: it is over, so nothing new will ' +
+      'appear. Choose another range to see events come'] : {
       live: ['Live', 'Live: new events appear as they come. Press to pause'],
       polling: ['Every 5 s', 'Every 5 s: there are too many live readers. Press to pause'],
       lost: ['Connecting', 'Connecting to the live stream. Press to pause'],
       paused: ['Paused', 'Paused. Press to go on live'],
     }[state];
     this.live.dataset.state = state;
+    this.live.disabled = over;
     this.live.title = label;
     put(this.live, h('span', { class: 'dot', 'aria-hidden': 'true' }), text,
       icon(state === 'paused' ? 'play' : 'pause'));

@@ -7,11 +7,13 @@ import { FilterBar } from './filters.js';
 import { Live } from './live.js';
 import { MapCard } from './map.js';
 import { StatusStrip } from './status.js';
-import { RANGES, describe, filterQuery, interval, isFiltered, matches, parseView, seriesKey, viewSearch,
+import {
+  RANGES, describe, filterQuery, interval, isFiltered, matches, parseView, seriesKey, viewSearch,
 } from './view.js';
 
 const SERIES_REFRESH_MS = 2000; // at the earliest, after a series came that was not known
 const SERIES_MAX = 2000;
+const NO_FILTERS = { namespace: [], sender: [], origin: [], type: [] };
 
 let view = parseView(location.search);
 let series = new Map(); // key -> as /api/series tells
@@ -19,6 +21,7 @@ let truncated = false;
 let store = null;
 let coap = null;
 let seriesTimer = null;
+let seriesLoaded = null; // a promise
 
 const on = { zoom, filter };
 const status = new StatusStrip($('#status'));
@@ -26,13 +29,16 @@ const filters = new FilterBar($('#filters'), go, () => (live.paused ? live.resum
   : live.pause()));
 const charts = new Charts($('#charts'), on);
 const map = new MapCard($('#map'), on);
-const events = new Events($('#events'), { filter, loaded: showEmpty });
+const events = new Events($('#events'), { filter, async loaded(some) {
+  await seriesLoaded;
+  if (!some) showEmpty();
+} });
 const live = new Live({
   status(now) {
     status.show(now);
     if (now.coap && now.coap !== coap) {
       coap = now.coap;
-      if (!events.empty.hidden) showEmpty(false); // it tells where to send
+      if (!events.empty.hidden) showEmpty(); // it tells where to send
     }
     if (now.store !== store) setStore(now.store);
   },
@@ -44,7 +50,7 @@ const live = new Live({
     filters.showLive(state);
     if (state === 'lost') status.lost(Date.now(), retryMs);
   },
-  missed: load,
+  missed: refresh,
 });
 
 // Shows another view; the back button returns to this one.
@@ -72,22 +78,28 @@ addEventListener('popstate', () => {
 function show() {
   filters.show(view);
   live.show(filterQuery(view));
-  return load();
+  seriesLoaded = loadSeries();
+  events.show(view);
+  map.show(view);
 }
 
-// Asks for everything anew.
-async function load() {
-  await loadSeries();
-  await Promise.all([events.show(view), map.show(view)]);
+// There may be events that the live stream did not tell of.
+function refresh() {
+  seriesLoaded = loadSeries();
+  events.refresh();
+  map.refresh();
 }
 
 async function loadSeries() {
   clearTimeout(seriesTimer);
   seriesTimer = null;
   try {
-    const known = await getJson('/api/series', new URLSearchParams({ limit: SERIES_MAX }));
-    series = new Map(known.series.map((one) => [seriesKey(one), one]));
+    const known = await getSeries(new URLSearchParams());
     truncated = known.truncated;
+    if (truncated && isFiltered(view)) {
+      known.series.push(...(await getSeries(filterQuery(view))).series);
+    }
+    series = new Map(known.series.map((one) => [seriesKey(one), one]));
     $('#problem').hidden = true;
   } catch (error) {
     $('#problem').textContent = error.message;
@@ -95,6 +107,11 @@ async function loadSeries() {
   }
   filters.offer([...series.values()], truncated);
   charts.show(view, [...series.values()]);
+}
+
+function getSeries(query) {
+  query.set('limit', SERIES_MAX);
+  return getJson('/api/series', query);
 }
 
 function takeLive(came) {
@@ -124,9 +141,8 @@ function setStore(name) {
 }
 
 // What to do when there is nothing to see.
-function showEmpty(some) {
+function showEmpty() {
   const none = events.empty;
-  if (some) return;
   if (series.size === 0) {
     const [host, port] = whereTo();
     put(none, h('h3', {}, 'No events yet'), h('p', {}, 'Send one:'),
@@ -138,8 +154,8 @@ function showEmpty(some) {
   const ranges = wider();
   put(none, h('h3', {}, `No events in ${describe(view)}${filtered ? ' with these filters' : ''}`),
     h('p', {}, 'The collector has others. ', ranges === null ? null : ['Show ', ranges],
-      ranges !== null && filtered ? ', or ' : null, filtered ? button('clear the filters',
-        { namespace: [], sender: [], origin: [], type: [] }) : null, '.'));
+      ranges !== null && filtered ? ', or ' : null,
+      filtered ? button('clear the filters', NO_FILTERS) : null, '.'));
 }
 
 const button = (text, change) => h('button', { type: 'button', class: 'link',

@@ -49,16 +49,23 @@ export class MapCard {
     this.caption = h('p', { class: 'caption' });
     this.problem = h('p', { class: 'problem', role: 'alert', hidden: true });
     root.hidden = true;
-    put(root, h('header', {}, h('h3', {}, 'Map'), this.caption, this.tableButton), this.problem,
+    put(root, h('header', {}, h('h2', {}, 'Map'), this.caption, this.tableButton), this.problem,
       this.frame, this.numbers);
     new ResizeObserver(() => this.redraw()).observe(this.canvas);
   }
 
   get empty() { return this.#markers.size === 0; }
 
-  async show(view) {
+  show(view) {
     this.#view = view;
     this.#moved = false;
+    this.#markers.clear();
+    this.#changed();
+    return this.refresh();
+  }
+
+  async refresh() {
+    const view = this.#view;
     this.#abort?.abort();
     this.#abort = new AbortController();
     const { signal } = this.#abort;
@@ -66,7 +73,6 @@ export class MapCard {
       const { positions } = await getJson('/api/positions', filterQuery(view), signal);
       const { from, to } = interval(view, Date.now());
       const types = [...new Set(positions.map(({ type }) => type))];
-      this.#markers.clear();
       for (const one of positions) {
         const at = Date.parse(one.timestamp);
         if (at >= from && (view.range !== null || at < to)) this.#put(one, one, at);

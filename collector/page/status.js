@@ -14,9 +14,9 @@ const STATES = {
 
 // What to do about it; `reason` is the store's own word, or null.
 const ADVICE = {
-  failing: (reason) => `Events are not stored now${reason ? `: ${reason}` : ''}. Nothing that was ` +
-    'acknowledged is lost, and devices are told to send again later (5.03). Look at the end of ' +
-    'the collector\'s log, and whether its disk is full (df -h) or cannot be written.',
+  failing: (reason) => `Events are not stored now${reason ? `: ${reason}` : ''}. Nothing that ` +
+    'was acknowledged is lost, and devices are told to send again later (5.03). Look at the end ' +
+    'of the collector\'s log, and whether its disk is full (df -h) or cannot be written.',
   draining: () => 'The collector was told to stop. It commits what it has accepted, answers, ' +
     'and ends.',
 };
@@ -85,6 +85,7 @@ export class StatusStrip {
     const [label, title] = STATES[state] ?? [state, ''];
     if (this.pill.textContent !== label) this.pill.textContent = label;
     this.pill.title = title;
+    document.title = state === 'serving' ? 'coap-collector' : `${label} · coap-collector`;
     this.pill.dataset.state = state;
   }
 

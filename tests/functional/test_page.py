@@ -191,6 +191,10 @@ def test_dragging_over_a_chart_zooms(filled, look):
     assert abs((chosen[1] - chosen[0]).total_seconds() - 900) < 60
     wait_until(lambda: legend(page, "temperature")["Basel"][4] in (14, 15, 16), what="a quarter")
     wait_until(lambda: len(cells(page, "time")) in (14, 15, 16), what="the table likewise")
+    assert page.locator("button.live").inner_text() == "Fixed time"
+    page.get_by_role("button", name="Zoom out").click()
+    wait_until(lambda: legend(page, "temperature")["Basel"][4] > 20, what="twice the time")
+    page.go_back()
     page.go_back()
     wait_until(lambda: legend(page, "temperature")["Basel"][4] == before, what="the hour again")
 
