@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <csignal>
 
+#include "collector/base/log.h"
 #include "collector/base/random.h"
 #include "collector/handlers/health.h"
 #include "collector/handlers/well_known_core.h"
@@ -149,8 +150,9 @@ Status App::OpenStore() {
 Status App::OpenElasticsearch() {
   auto found = WaitForEngine(config_.elasticsearch, signals_.get());
   if (!found.ok()) return found.error();
-  log_->info("{} at {}", found.value().name, found.value().url);
-  for (const std::string& warning : found.value().warnings) log_->warn("{}", warning);
+  log_->info("{} at {}{}", found.value().name, found.value().url, Action("engine-found"));
+  for (const std::string& warning : found.value().warnings)
+    log_->warn("{}{}", warning, Action("engine-warning"));
   HttpClientOptions http = config_.elasticsearch.http;
   // No request of the events waits for a connection, because the request metrics have one.
   http.connections_max =
@@ -192,12 +194,13 @@ void App::OnSignal() {
     // and from whoever else stops a whole group of processes.
     if (stopping_ && config_.processes > 1) continue;
     if (stopping_) {
-      log_->warn("{} again: ending at once, {} events unanswered", name, events_->pending());
+      log_->warn("{} again: ending at once, {} events unanswered{}", name, events_->pending(),
+                 Action("killed"));
       log_->flush();
       _exit(128 + static_cast<int>(info.ssi_signo));
     }
-    log_->info("{}: taking no more events, committing {} that are pending", name,
-               events_->pending());
+    log_->info("{}: taking no more events, committing {} that are pending{}", name,
+               events_->pending(), Action("draining"));
     stopping_ = true;
     state_.phase = ServiceState::Phase::kDraining;
     notifier_.Stopping();
@@ -208,14 +211,15 @@ void App::OnSignal() {
 int App::Run(Notifier notifier) {
   state_.last_turn_ns = ReadClock().monotonic_ns;
   state_.phase = ServiceState::Phase::kServing;
-  log_->info("coap-collector {}, store {} at {}, receive buffer {} KiB", COLLECTOR_VERSION,
-             store_->name(), StorePlace(config_), endpoint_->receive_buffer_bytes() / 1024);
+  log_->info("coap-collector {}, store {} at {}, receive buffer {} KiB{}", COLLECTOR_VERSION,
+             store_->name(), StorePlace(config_), endpoint_->receive_buffer_bytes() / 1024,
+             Action("starting"));
   // At every level: whoever starts this process with port 0 reads the ports from here.
   const auto always = log_->clone(log_->name());
   always->set_level(spdlog::level::info);
   const std::string listening =
       fmt::format("listening coap={} http={}", endpoint_->Addresses(), admin_->Address());
-  always->info(listening);
+  always->info("{}{}", listening, Action("listening"));
   notifier_ = std::move(notifier);
   if (Status told = notifier_.Ready(listening); !told.ok()) log_->warn(told.error().message);
   std::int64_t drain_until_ns = 0;
@@ -227,14 +231,14 @@ int App::Run(Notifier notifier) {
     const std::int64_t now_ns = ReadClock().monotonic_ns;
     if (drain_until_ns == 0) drain_until_ns = now_ns + config_.drain_timeout_seconds * kNsPerSecond;
     if (now_ns > drain_until_ns) {
-      log_->error("the store did not commit {} events within {} s; they were not answered 2.01",
-                  events_->pending(), config_.drain_timeout_seconds);
+      log_->error("the store did not commit {} events within {} s; they were not answered 2.01{}",
+                  events_->pending(), config_.drain_timeout_seconds, Action("drain-failed"));
       log_->flush();
       _exit(1);
     }
   }
-  log_->info("drained: {} events stored, {} were already there, all answered",
-             metrics_.events.stored.Get(), metrics_.events.duplicate.Get());
+  log_->info("drained: {} events stored, {} were already there, all answered{}",
+             metrics_.events.stored.Get(), metrics_.events.duplicate.Get(), Action("drained"));
   return 0;
 }
 

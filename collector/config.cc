@@ -19,7 +19,7 @@ struct Raw {
   Config config;
   std::string coap_listen = "0.0.0.0:5683,[::]:5683";
   std::string http_listen = "127.0.0.1:8080";
-  std::string log_format = "text";
+  std::string log_format = "auto";
   std::string elasticsearch_url = config.elasticsearch.urls.front();
   std::string elasticsearch_flavor = "auto";
   std::string elasticsearch_verification = "full";
@@ -140,8 +140,9 @@ void AddOptions(CLI::App* app, Raw* raw) {
             "Collectors that share the addresses, each with the limits above");
   AddChoice(app, "--log-level", &config.log_level,
             {"trace", "debug", "info", "warn", "error", "off"}, "Least important lines written");
-  AddChoice(app, "--log-format", &raw->log_format, {"text", "json"},
-            "For people, or JSON lines with ECS names");
+  AddChoice(
+      app, "--log-format", &raw->log_format, {"auto", "text", "json"},
+      "For people, or JSON lines with ECS names; auto: text on a terminal and in the journal");
   AddNumber(app, "--log-requests-per-second-max", &config.log_requests_per_second_max, 0, 1'000'000,
             "Requests logged with a line each; the others of a second share one");
   AddNumber(app, "--request-metrics-per-second-max", &config.request_metrics_per_second_max, 0,
@@ -329,7 +330,9 @@ Result<Config> Finish(const Raw& raw) {
   if (config.http_listen.port() + config.processes - 1 > 65'535) {
     return Bad("--http-listen", raw.http_listen, "leaves no port to each of --processes");
   }
-  config.log_format = raw.log_format == "json" ? LogFormat::kJson : LogFormat::kText;
+  config.log_format = raw.log_format == "json"   ? LogFormat::kJson
+                      : raw.log_format == "text" ? LogFormat::kText
+                                                 : LogFormat::kAuto;
   if (config.sqlite_path.empty()) return Error{ErrorCode::kConfig, "--sqlite-path: '' is no file"};
   auto elasticsearch = FinishElasticsearch(raw);
   if (!elasticsearch.ok()) return elasticsearch.error();

@@ -37,7 +37,7 @@ struct Config {
   int drain_timeout_seconds = 20;
 
   std::string log_level = "info";
-  LogFormat log_format = LogFormat::kText;
+  LogFormat log_format = LogFormat::kAuto;
   int log_requests_per_second_max = 100;
 
   int request_metrics_per_second_max = 50;

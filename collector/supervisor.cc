@@ -10,6 +10,7 @@
 
 #include "collector/base/check.h"
 #include "collector/base/clock.h"
+#include "collector/base/log.h"
 
 namespace collector {
 namespace {
@@ -77,22 +78,24 @@ std::optional<int> Supervisor::StartDue() {
     process.started_ns = Now();
     process.start_again_ns = process.started_ns + kStartAgainNs;
     if (pid < 0) {
-      log_->error("process {} cannot be started: {}", i, std::strerror(errno));
+      log_->error("process {} cannot be started: {}{}", i, std::strerror(errno),
+                  Action("process-not-started"));
       continue;
     }
     process.pid = pid;
-    log_->info("process {} is {}", i, pid);
+    log_->info("process {} is {}{}", i, pid, Action("process-started"));
   }
   return std::nullopt;
 }
 
 void Supervisor::OnSignal(int signal) {
   if (stopping_) {
-    log_->warn("{} again: ending at once", strsignal(signal));
+    log_->warn("{} again: ending at once{}", strsignal(signal), Action("killed"));
     status_ = 128 + signal;
     return SignalAll(SIGKILL);
   }
-  log_->info("{}: stopping {} processes", strsignal(signal), processes_.size());
+  log_->info("{}: stopping {} processes{}", strsignal(signal), processes_.size(),
+             Action("draining"));
   stopping_ = true;
   notifier_.Stopping();
   SignalAll(SIGTERM);
@@ -112,12 +115,13 @@ void Supervisor::OnEnd(std::size_t index, int wait_status) {
   Process& process = processes_[index];
   process.pid = 0;
   if (stopping_) {
-    if (wait_status != 0) log_->warn("process {} ended: {}", index, Describe(wait_status));
+    if (wait_status != 0)
+      log_->warn("process {} ended: {}{}", index, Describe(wait_status), Action("process-ended"));
     if (WIFEXITED(wait_status)) status_ = std::max(status_, WEXITSTATUS(wait_status));
     return;
   }
   const bool settled = Now() - process.started_ns > kSettledNs;
-  log_->error("process {} ended: {}", index, Describe(wait_status));
+  log_->error("process {} ended: {}{}", index, Describe(wait_status), Action("process-ended"));
   // What it says of itself at the first start (a store that cannot be used, a port that is taken)
   // would be said for ever.
   if (WIFEXITED(wait_status) && WEXITSTATUS(wait_status) != 0 && process.first) {

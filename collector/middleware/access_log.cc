@@ -4,6 +4,8 @@
 
 #include <string>
 
+#include "collector/base/log.h"
+
 namespace collector {
 namespace {
 
@@ -60,7 +62,16 @@ void AccessLog::AddLine(const AnsweredRequest& request, const Response& response
                   Printable(request.path), ToString(response.code),
                   static_cast<double>(request.duration_ns) / 1e6);
   if (!response.payload.empty() && ClassOf(response.code) != 2) line += ": " + response.payload;
-  turn_.push_back(std::move(line));
+  const std::string peer = request.peer.ToString();
+  std::string_view host(peer.data(), peer.rfind(':'));
+  if (host.front() == '[') host = host.substr(1, host.size() - 2);
+  turn_.push_back(WithFields(line, {{"event.action", "request"},
+                                    {"event.duration", request.duration_ns},
+                                    {"client.address", host},
+                                    {"client.port", request.peer.port()},
+                                    {"url.path", request.path},
+                                    {"coap.request.method", MethodName(request.method)},
+                                    {"coap.response.code", ToString(response.code)}}));
 }
 
 void AccessLog::WriteSummary() {
@@ -69,8 +80,10 @@ void AccessLog::WriteSummary() {
     if (unlogged_by_code_[code] == 0) continue;
     codes += fmt::format(" {}={}", ToString(static_cast<Code>(code)), unlogged_by_code_[code]);
   }
-  log_->info("and {} more requests in this second:{}, longest {:.2f} ms", unlogged_, codes,
-             static_cast<double>(unlogged_longest_ns_) / 1e6);
+  log_->info("and {} more requests in this second:{}, longest {:.2f} ms{}", unlogged_, codes,
+             static_cast<double>(unlogged_longest_ns_) / 1e6,
+             WithFields({}, {{"event.action", "requests"},
+                             {"event.count", static_cast<std::int64_t>(unlogged_)}}));
   unlogged_ = 0;
   unlogged_longest_ns_ = 0;
   unlogged_by_code_.fill(0);

@@ -37,7 +37,7 @@ class AccessLog : public AnswerHook {
   int lines_per_second_max_;
   std::int64_t second_started_ns_ = 0;
   int lines_ = 0;  // in this second
-  std::vector<std::string> turn_;
+  std::vector<std::string> turn_;  // with their fields
   std::uint64_t unlogged_ = 0;
   std::int64_t unlogged_longest_ns_ = 0;
   std::array<std::uint32_t, 256> unlogged_by_code_{};

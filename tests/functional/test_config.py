@@ -1,9 +1,13 @@
 """Flag over environment over file over default, and what a bad configuration says."""
 
 import json
+import os
+import pty
 import re
+import subprocess
 
 import pytest
+import wire
 from processes import COLLECTOR, environment, run
 
 
@@ -170,8 +174,36 @@ def test_bad_usage(arguments):
 
 
 def test_json_log(start):
-    collector = start(log_format="json")
+    """Without a terminal a line is a JSON object, and a request's fields have ECS names."""
+    collector = start()
+    with collector.peer() as peer:
+        peer.ask(wire.post(b'{"secret": 1}'))
     collector.stop()
     lines = [json.loads(line) for line in collector.output().splitlines()]
-    assert len(lines) >= 2
-    assert all({"@timestamp", "message"} <= set(line) for line in lines)
+    assert all({"@timestamp", "log.level", "message", "event.action"} <= set(line)
+               for line in lines)
+    assert [line["event.action"] for line in lines] == [
+        "starting", "listening", "request", "draining", "drained"]
+    request = lines[2]
+    assert request["client.address"] == "127.0.0.1" and request["client.port"] > 0
+    assert request["url.path"] == "/events" and request["coap.request.method"] == "POST"
+    assert request["coap.response.code"] == "4.00" and request["event.duration"] >= 0
+    assert '"secret": 1' not in collector.output()
+
+
+def test_text_log_on_a_terminal_and_in_the_journal(tmp_path):
+    """What a pipe gets as JSON is text where a person or systemd reads it."""
+    command = [COLLECTOR, "--processes", "2", "--coap-listen", "127.0.0.1:0", "--http-listen",
+               "127.0.0.1:0", "--sqlite-path", tmp_path / "missing" / "events.db"]
+    terminal, end = pty.openpty()
+    run(*command, stdout=end, stderr=subprocess.DEVNULL, capture_output=False)
+    assert re.match(rb"\d{4}-\S+Z info    process 0 is \d+", os.read(terminal, 4096))
+    os.close(terminal)
+    os.close(end)
+    for variable in ("1:2", None):
+        with open(tmp_path / "journal", "wb+") as journal:
+            stat = os.fstat(journal.fileno())
+            place = variable or f"{stat.st_dev}:{stat.st_ino}"
+            run(*command, stdout=journal, stderr=subprocess.DEVNULL, capture_output=False,
+                env=environment(JOURNAL_STREAM=place))
+        assert (tmp_path / "journal").read_text().startswith("{") == (variable is not None)

@@ -84,7 +84,8 @@ class Prometheus:
             self.process = subprocess.Popen(
                 [program("prometheus"), f"--config.file={config}",
                  f"--storage.tsdb.path={directory}/tsdb",
-                 f"--web.listen-address=127.0.0.1:{self.port}"], stdout=log, stderr=log)
+                 f"--web.listen-address=127.0.0.1:{self.port}"],
+                stdout=log, stderr=log)
 
     def get(self, path, **parameters):
         """The data of an answer that must succeed."""

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "collector/base/log.h"
 #include "collector/store/elasticsearch/installation.h"
 #include "collector/store/elasticsearch/retry_policy.h"
 #include "collector/store/elasticsearch/store_log.h"
@@ -94,7 +95,8 @@ void RequestMetrics::OnAnswer(const HttpResponse& response) {
     hosts_.Failed(host_, now_ns_);
   }
   if (taken == sent) {
-    if (failing_) log_->info("request metrics are written again");
+    if (failing_)
+      log_->info("request metrics are written again{}", Action("request-metrics-recovered"));
     failing_ = false;
     return;
   }
@@ -103,8 +105,8 @@ void RequestMetrics::OnAnswer(const HttpResponse& response) {
   const std::string why =
       answered ? std::string(refused->error_type) + ": " + std::string(refused->error_reason)
                : RequestFailure("POST", BulkUrl(hosts_.url(host_)), response).message;
-  log_->warn("{} of {} request metrics dropped, the next in {} s: {}", sent - taken, sent,
-             kQuietSeconds, Told(why));
+  log_->warn("{} of {} request metrics dropped, the next in {} s: {}{}", sent - taken, sent,
+             kQuietSeconds, Told(why), Action("request-metrics-dropped"));
 }
 
 }  // namespace collector

@@ -1,6 +1,7 @@
 #include "collector/store/elasticsearch/store_log.h"
 
 #include "collector/base/clock.h"
+#include "collector/base/log.h"
 
 namespace collector {
 namespace {
@@ -30,9 +31,10 @@ void StoreLog::RequestFailed(std::size_t host, int status, const std::string& fa
   if (state.told_ns != 0 && now_ns < state.told_ns + (anew ? kAnewNs : kRepeatNs)) return;
   const std::string what = Told(failure);
   if (anew) {
-    log_->error("{}; its events are tried again until their deadline", what);
+    log_->error("{}; its events are tried again until their deadline{}", what,
+                Action("store-failed"));
   } else {
-    log_->error("{}; {} failed requests in a row", what, state.failures);
+    log_->error("{}; {} failed requests in a row{}", what, state.failures, Action("store-failed"));
   }
   state.told = true;
   state.status = status;
@@ -42,7 +44,8 @@ void StoreLog::RequestFailed(std::size_t host, int status, const std::string& fa
 void StoreLog::RequestSucceeded(std::size_t host, const std::string& url) {
   Host& state = hosts_[host];
   if (state.told) {
-    log_->warn("{} takes events again, after {} failed requests", url, state.failures);
+    log_->warn("{} takes events again, after {} failed requests{}", url, state.failures,
+               Action("store-recovered"));
   }
   state.failures = 0;
   state.told = false;
@@ -53,22 +56,23 @@ void StoreLog::ItemsRefused(const Items& items, std::int64_t now_ns) {
     refused_untold_ += items.count;
     return;
   }
-  log_->error("the engine refused {} of {} events ({} more since the last such line): {}: {}",
-              items.count, items.of, refused_untold_, Told(items.type), Told(items.reason));
+  log_->error("the engine refused {} of {} events ({} more since the last such line): {}: {}{}",
+              items.count, items.of, refused_untold_, Told(items.type), Told(items.reason),
+              Action("events-refused"));
   refused_untold_ = 0;
   refused_quiet_until_ns_ = now_ns + kItemsNs;
 }
 
 void StoreLog::ItemsNotNow(const Items& items, std::int64_t now_ns) {
   if (now_ns < not_now_quiet_until_ns_) return;
-  log_->warn("the engine did not take {} of {} events, which are tried again: {}: {}", items.count,
-             items.of, Told(items.type), Told(items.reason));
+  log_->warn("the engine did not take {} of {} events, which are tried again: {}: {}{}",
+             items.count, items.of, Told(items.type), Told(items.reason), Action("events-retried"));
   not_now_quiet_until_ns_ = now_ns + kItemsNs;
 }
 
 void StoreLog::BatchTooLarge(std::size_t bytes, std::size_t bytes_max) {
-  log_->warn("a batch of {} bytes is too large for the engine (413); now at most {}", bytes,
-             bytes_max);
+  log_->warn("a batch of {} bytes is too large for the engine (413); now at most {}{}", bytes,
+             bytes_max, Action("batch-too-large"));
 }
 
 }  // namespace collector

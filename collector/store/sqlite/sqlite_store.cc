@@ -9,6 +9,7 @@
 #include <filesystem>
 
 #include "collector/base/clock.h"
+#include "collector/base/log.h"
 
 namespace collector {
 namespace {
@@ -127,12 +128,14 @@ void SqliteStore::MeasureDisk(std::int64_t now_ns) {
 void SqliteStore::Report(const Status& status) {
   if (status.ok()) {
     if (failures_in_a_row_ > 0) {
-      log_->warn("the store takes events again, after {} failed commits", failures_in_a_row_);
+      log_->warn("the store takes events again, after {} failed commits{}", failures_in_a_row_,
+                 Action("store-recovered"));
     }
     failures_in_a_row_ = 0;
   } else {
     if (failures_in_a_row_++ == 0) {
-      log_->error("{}; devices are told to try again (5.03)", status.error().message);
+      log_->error("{}; devices are told to try again (5.03){}", status.error().message,
+                  Action("store-failed"));
     }
     metrics_->store.commits_failed.Add();
   }
