@@ -26,6 +26,7 @@ struct Raw {
   std::string elasticsearch_compress = "true";
   bool check = false;
   bool print = false;
+  std::string kibana_url;
   bool setup_check = false;
   bool setup_dry_run = false;
 };
@@ -167,6 +168,11 @@ void AddSetup(CLI::App* app, Raw* raw) {
       setup->add_flag("--check", raw->setup_check, "Only say what is missing or differs");
   setup->add_flag("--dry-run", raw->setup_dry_run, "Only print the requests; needs no engine")
       ->excludes(check);
+  setup
+      ->add_option("--kibana", raw->kibana_url,
+                   "Kibana or OpenSearch Dashboards, http or https: gets data views and dashboards")
+      ->type_name("URL")
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
   setup->footer(
       "Installs index templates, data streams and, where the engine offers them, lifecycle\n"
       "policies. A second time changes nothing. Takes the options --config and "
@@ -305,6 +311,14 @@ Result<ElasticsearchOptions> FinishElasticsearch(const Raw& raw) {
   return options;
 }
 
+Result<std::string> FinishKibana(const Raw& raw) {
+  if (raw.kibana_url.empty()) return std::string();
+  auto urls = ParseUrls("--kibana", raw.kibana_url);
+  if (!urls.ok()) return urls.error();
+  if (urls.value().size() > 1) return Bad("--kibana", raw.kibana_url, "is more than one URL");
+  return urls.value().front();
+}
+
 std::string HostName() {
   std::array<char, HOST_NAME_MAX + 1> name{};
   if (gethostname(name.data(), name.size() - 1) != 0 || name[0] == 0) return "unknown";
@@ -404,6 +418,9 @@ Result<Invocation> ParseConfig(const std::vector<std::string>& arguments,
     invocation.setup = raw.setup_dry_run ? SetupMode::kDryRun
                        : raw.setup_check ? SetupMode::kCheck
                                          : SetupMode::kApply;
+    auto kibana = FinishKibana(raw);
+    if (!kibana.ok()) return kibana.error();
+    invocation.kibana_url = std::move(kibana).value();
   }
   if (raw.print) {
     invocation.print = app.config_to_str(true, false);

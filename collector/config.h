@@ -56,6 +56,7 @@ enum class SetupMode : std::uint8_t {
 struct Invocation {
   Config config;
   std::optional<SetupMode> setup;
+  std::string kibana_url;            // for setup; empty: no Kibana
   std::optional<std::string> print;  // --help, --version, --print-config, --check-config
 };
 

@@ -39,7 +39,8 @@ int Fail(const collector::Error& error) {
 }
 
 int Setup(const collector::Invocation& invocation) {
-  const auto done = collector::RunSetup(invocation.config.elasticsearch, *invocation.setup);
+  const auto done = collector::RunSetup(invocation.config.elasticsearch, *invocation.setup,
+                                        invocation.kibana_url);
   if (!done.ok()) return Fail(done.error());
   return done.value() ? 0 : kExitRefused;
 }

@@ -6,8 +6,10 @@
 
 namespace collector {
 
-// Waits for the engine as long as the options say, and writes its progress to standard output.
+// Waits for the engine, and then for Kibana, as long as the options say, and writes its progress to
+// standard output. Kibana is left alone where its URL is empty; it gets the engine's credentials.
 // False if something is not as wanted at the end.
-Result<bool> RunSetup(const ElasticsearchOptions& options, SetupMode mode);
+Result<bool> RunSetup(const ElasticsearchOptions& options, SetupMode mode,
+                      const std::string& kibana_url);
 
 }  // namespace collector

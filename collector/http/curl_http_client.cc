@@ -346,6 +346,7 @@ void CurlHttpClient::Impl::SetRequest(Transfer* transfer, std::string_view autho
   transfer->headers.reset();
   AddHeader(transfer, "Expect:");  // else up to a second is lost at some proxies
   if (!authorization.empty()) AddHeader(transfer, std::string(authorization).c_str());
+  for (const std::string& header : request.headers) AddHeader(transfer, header.c_str());
   Set(easy, CURLOPT_NOBODY, 0L);
   Set(easy, CURLOPT_CUSTOMREQUEST, request.method.c_str());
   if (has_body) {

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <vector>
 
 namespace collector {
 
@@ -13,7 +14,8 @@ struct HttpRequest {
   std::string url = {};           // absolute, without credentials: those are the client's own
   std::string content_type = {};  // empty: no body
   std::string body = {};
-  std::int64_t timeout_ms = 30'000;  // from start to the response's last byte
+  std::int64_t timeout_ms = 30'000;       // from start to the response's last byte
+  std::vector<std::string> headers = {};  // further ones: "name: value"
 };
 
 struct HttpResponse {
