@@ -25,7 +25,7 @@ LABEL org.opencontainers.image.title="coap-collector" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}" \
       org.opencontainers.image.created="${CREATED}" \
-      org.opencontainers.image.base.name="docker.io/library/debian:trixie-slim"
+      org.opencontainers.image.base.name="debian:trixie-slim"
 COPY --from=build /image/ /
 COPY --from=build --chown=65532:65532 /volumes/ /
 # Loopback, the collector's own default, would hide /health and /metrics from whoever asks from

@@ -95,7 +95,8 @@ class Kibana:
             if error:
                 failed.append({**result, "error": error})
             else:
-                done.append({**result, **({"overwrite": True} if key(thing) in self.objects else {})})
+                there = {"overwrite": True} if key(thing) in self.objects else {}
+                done.append({**result, **there})
                 self.objects[key(thing)] = thing
         answer = {"successCount": len(done), "success": not failed}
         if self.list_results and done:

@@ -296,7 +296,8 @@ KNOWN_EVENTS = [
 # (replica, path, method, code, processing_time_us, requests, day)
 KNOWN_REQUESTS = [
     *(("a", "/events", "POST", "2.01", time_us, 1, FIRST) for time_us in (100, 200, 300)),
-    ("b", "/events", "POST", "5.03", 1000, 5, FIRST), ("b", "/events", "POST", "2.01", 3000, 2, SECOND),
+    ("b", "/events", "POST", "5.03", 1000, 5, FIRST),
+    ("b", "/events", "POST", "2.01", 3000, 2, SECOND),
     ("a", "/health", "GET", "2.05", 10, 4, SECOND),
 ]
 
@@ -334,7 +335,8 @@ SHOWN = {
                        (SECOND, "2.01"): [2], (SECOND, "2.05"): [4]},
     "requests-by-replica": {(FIRST, "a"): [3], (FIRST, "b"): [5],
                             (SECOND, "b"): [2], (SECOND, "a"): [4]},
-    "requests-paths": {("/events", "POST", "2.01"): [5, 900], ("/events", "POST", "5.03"): [5, 1000],
+    "requests-paths": {("/events", "POST", "2.01"): [5, 900],
+                       ("/events", "POST", "5.03"): [5, 1000],
                        ("/health", "GET", "2.05"): [4, 10]},
 }
 

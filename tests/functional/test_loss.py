@@ -15,5 +15,5 @@ def test_100000_events_at_20_percent_loss_each_way_are_all_stored_once(start):
         seconds=900,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    counted = rows_of(collector.database, "SELECT count(*) AS n, count(DISTINCT id) AS ids FROM events")
-    assert counted == [{"n": 100000, "ids": 100000}]
+    query = "SELECT count(*) AS rows, count(DISTINCT id) AS ids FROM events"
+    assert rows_of(collector.database, query) == [{"rows": 100000, "ids": 100000}]

@@ -360,7 +360,8 @@ def test_keyboard_alone(filled, look):
 def test_everything_has_a_name(filled, look):
     page = look(filled)
     legend(page, "temperature")
-    nameless = page.evaluate("""[...document.querySelectorAll('button, a, input, #map canvas, [role]')]
+    nameless = page.evaluate("""[...document.querySelectorAll(
+            'button, a, input, #map canvas, [role]')]
       .filter((one) => one.checkVisibility())
       .filter((one) => !(one.getAttribute('aria-label') || one.innerText.trim() ||
         one.closest('label')?.innerText.trim() || one.getAttribute('aria-live')))
