@@ -19,6 +19,7 @@
 #include "client/commands/load.h"
 #include "client/commands/send.h"
 #include "client/commands/system.h"
+#include "client/commands/watch.h"
 #include "client/endpoint.h"
 #include "client/value.h"
 #include "collector/base/manual.h"
@@ -136,7 +137,8 @@ void AddGlobals(CLI::App* app, Settings* settings, std::int64_t* timeout_s) {
 std::vector<CommandSpec> AddCommands(CLI::App* app, const Environment& environment) {
   std::vector<CommandSpec> commands;
   for (const auto& add :
-       {AddHealthcheck, AddSend, AddIncremental, AddCity, AddSystem, AddLoad, AddCompletion}) {
+       {AddHealthcheck, AddSend, AddIncremental, AddCity, AddSystem, AddLoad, AddWatch,
+        AddCompletion}) {
     const CommandSpec& command = commands.emplace_back(add(app, environment));
     if (command.app->get_footer().empty()) command.app->footer(kExitStatuses);
   }
