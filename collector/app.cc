@@ -115,7 +115,14 @@ Status App::Build(SocketSet sockets) {
   endpoint_ = std::move(endpoint).value();
   TellLimits();
 
-  auto admin = AdminServer::Create(config_.http_listen, &state_, &metrics_);
+  state_.coap_addresses = endpoint_->Addresses();
+
+  if (config_.page) {
+    PageOptions page = config_.page_limits;
+    if (config_.store == "sqlite") page.sqlite_path = config_.sqlite_path;
+    page_ = Page::Create(page, &state_, &metrics_, log_);
+  }
+  auto admin = AdminServer::Create(config_.http_listen, &state_, &metrics_, page_.get());
   if (!admin.ok()) return admin.error();
   admin_ = std::move(admin).value();
   return Ok{};

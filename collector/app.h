@@ -15,6 +15,7 @@
 #include "collector/handlers/events.h"
 #include "collector/http/admin_server.h"
 #include "collector/http/http_client.h"
+#include "collector/http/page.h"
 #include "collector/middleware/access_log.h"
 #include "collector/middleware/body_assembly.h"
 #include "collector/middleware/request_sampler.h"
@@ -70,6 +71,7 @@ class App {
   std::unique_ptr<BodyAssembly> bodies_;
   std::unique_ptr<AccessLog> access_log_;
   std::unique_ptr<CoapEndpoint> endpoint_;
+  std::unique_ptr<Page> page_;  // none: it is not wanted
   std::unique_ptr<AdminServer> admin_;
 };
 

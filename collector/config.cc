@@ -20,6 +20,7 @@ struct Raw {
   std::string coap_listen = "0.0.0.0:5683,[::]:5683";
   std::string http_listen = "127.0.0.1:8080";
   std::string log_format = "auto";
+  std::string page = "on";
   std::string elasticsearch_url = config.elasticsearch.urls.front();
   std::string elasticsearch_flavor = "auto";
   std::string elasticsearch_verification = "full";
@@ -77,6 +78,19 @@ void AddLimits(CLI::App* app, Config* config) {
             "How long after SIGTERM accepted events may take to be committed");
 }
 
+void AddPage(CLI::App* app, Raw* raw) {
+  PageOptions* limits = &raw->config.page_limits;
+  AddChoice(app, "--page", &raw->page, {"on", "off"}, "Whether HTTP has the page for people");
+  AddNumber<std::int64_t>(app, "--page-query-ms-max", &limits->query_ms_max, 1, 600'000,
+                          "How long a query of the page may take; beyond it 503");
+  AddNumber<std::int64_t>(app, "--page-export-rows-max", &limits->export_rows_max, 1, 1'000'000'000,
+                          "Events in one download");
+  AddNumber(app, "--page-export-seconds-max", &limits->export_seconds_max, 1, 86'400,
+            "How long a download may take");
+  AddNumber<std::size_t>(app, "--page-live-max", &limits->live_max, 1, 512,
+                         "Open pages that are kept up to date, a thread each");
+}
+
 void AddElasticsearchAccess(CLI::App* app, Raw* raw) {
   ElasticsearchOptions& options = raw->config.elasticsearch;
   HttpClientOptions& http = options.http;
@@ -131,12 +145,13 @@ void AddOptions(CLI::App* app, Raw* raw) {
   app->add_option("--coap-listen", raw->coap_listen,
                   "Addresses that take CoAP over UDP, separated by commas; port 0: a free one");
   app->add_option("--http-listen", raw->http_listen,
-                  "Address of /health, /livez, /readyz and /metrics");
+                  "Address of the page, /health, /livez, /readyz and /metrics");
   AddChoice(app, "--store", &config.store, {"sqlite", "elasticsearch"}, "Where events are kept");
   app->add_option("--sqlite-path", config.sqlite_path, "File of the sqlite store");
   AddElasticsearchAccess(app, raw);
   AddElasticsearchLimits(app, raw);
   AddLimits(app, &config);
+  AddPage(app, raw);
   AddNumber(app, "--processes", &config.processes, 1, 256,
             "Collectors that share the addresses, each with the limits above");
   AddChoice(app, "--log-level", &config.log_level,
@@ -347,6 +362,7 @@ Result<Config> Finish(const Raw& raw) {
   config.log_format = raw.log_format == "json"   ? LogFormat::kJson
                       : raw.log_format == "text" ? LogFormat::kText
                                                  : LogFormat::kAuto;
+  config.page = raw.page == "on";
   if (config.sqlite_path.empty()) return Error{ErrorCode::kConfig, "--sqlite-path: '' is no file"};
   auto elasticsearch = FinishElasticsearch(raw);
   if (!elasticsearch.ok()) return elasticsearch.error();

@@ -11,6 +11,7 @@
 #include "collector/base/log.h"
 #include "collector/base/result.h"
 #include "collector/base/socket_address.h"
+#include "collector/http/page.h"
 #include "collector/store/elasticsearch/elasticsearch_options.h"
 
 namespace collector {
@@ -21,6 +22,9 @@ struct Config {
   std::string store = "sqlite";
   std::string sqlite_path = "events.db";
   ElasticsearchOptions elasticsearch;
+
+  bool page = true;
+  PageOptions page_limits;  // without the path
 
   int processes = 1;
 

@@ -14,7 +14,8 @@ struct ServiceState {
   std::atomic<Phase> phase{Phase::kStarting};
   std::atomic<bool> store_failing{false};
   std::atomic<std::int64_t> last_turn_ns{0};  // monotonic; when the loop last went round
-  std::string store_name;                     // constant once serving
+  std::string store_name;                     // constant once serving, as the next
+  std::string coap_addresses;                 // listened on, separated by commas
 
   [[nodiscard]] bool Serving() const {
     return phase.load(std::memory_order_relaxed) == Phase::kServing;

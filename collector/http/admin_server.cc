@@ -1,6 +1,7 @@
 #include "collector/http/admin_server.h"
 
 #include <httplib.h>
+#include <sys/resource.h>
 
 #include <cerrno>
 #include <cstring>
@@ -13,7 +14,8 @@
 namespace collector {
 namespace {
 
-constexpr std::size_t kThreads = 2;
+constexpr std::size_t kThreads = 4;  // beside those that the page may hold
+constexpr int kNice = 10;
 constexpr std::int64_t kLoopStuckNs = 10 * kNsPerSecond;
 constexpr int kTimeoutSeconds = 5;
 constexpr std::size_t kRequestBytesMax = 16 * 1024;
@@ -22,6 +24,7 @@ constexpr std::size_t kRequestBytesMax = 16 * 1024;
 
 struct AdminServer::Impl {
   httplib::Server server;
+  Page* page = nullptr;
   std::string address;
   std::thread thread;
 };
@@ -47,26 +50,40 @@ void AddRoutes(httplib::Server* server, const ServiceState* state, const Metrics
   });
 }
 
+// Where every request and every answer passes.
+void Frame(httplib::Server* server) {
+  server->set_default_headers(
+      {{"Content-Security-Policy",
+        "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"},
+       {"X-Content-Type-Options", "nosniff"},
+       {"Referrer-Policy", "no-referrer"}});
+}
+
 }  // namespace
 
 AdminServer::AdminServer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
 Result<std::unique_ptr<AdminServer>> AdminServer::Create(const SocketAddress& listen,
                                                          const ServiceState* state,
-                                                         const Metrics* metrics) {
+                                                         const Metrics* metrics, Page* page) {
   auto impl = std::make_unique<Impl>();
+  impl->page = page;
   httplib::Server& server = impl->server;
-  server.new_task_queue = [] { return new httplib::ThreadPool(kThreads); };
+  const std::size_t threads = kThreads + (page != nullptr ? page->threads() : 0);
+  server.new_task_queue = [threads] { return new httplib::ThreadPool(threads); };
   server.set_read_timeout(kTimeoutSeconds, 0);
   server.set_write_timeout(kTimeoutSeconds, 0);
   server.set_payload_max_length(kRequestBytesMax);
-  server.set_keep_alive_timeout(kTimeoutSeconds);
+  // A connection that is kept would hold a thread while it is idle, and a browser keeps six.
+  server.set_keep_alive_max_count(1);
   // Not the library's SO_REUSEPORT: a port that is taken must be an error.
   server.set_socket_options([](socket_t fd) {
     const int on = 1;
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
   });
+  Frame(&server);
   AddRoutes(&server, state, metrics);
+  if (page != nullptr) page->AddRoutes(&server);
 
   const std::string text = listen.ToString();
   std::string host = text.substr(0, text.rfind(':'));
@@ -83,12 +100,16 @@ Result<std::unique_ptr<AdminServer>> AdminServer::Create(const SocketAddress& li
     return Error{ErrorCode::kIo, "http " + text + ": " + why};
   }
   impl->address = text.substr(0, text.rfind(':')) + ":" + std::to_string(port);
-  impl->thread = std::thread([&server] { server.listen_after_bind(); });
+  impl->thread = std::thread([&server] {
+    setpriority(PRIO_PROCESS, 0, kNice);  // of this thread, on Linux; those it starts inherit it
+    server.listen_after_bind();
+  });
   while (!server.is_running()) std::this_thread::yield();  // it must be stoppable from now on
   return std::unique_ptr<AdminServer>(new AdminServer(std::move(impl)));
 }
 
 AdminServer::~AdminServer() {
+  if (impl_->page != nullptr) impl_->page->Stop();
   impl_->server.stop();
   impl_->thread.join();
 }

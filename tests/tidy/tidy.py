@@ -30,7 +30,10 @@ LAYERS = {
     "collector/store": {"collector/base", "event"},
     "collector/handlers": {"collector/base", "collector/middleware", "collector/store", "event"},
     "collector/coap": {"collector/base", "collector/middleware"},
-    "collector/http": {"collector/base", "collector/handlers", "collector/middleware"},
+    "collector/http": {
+        "collector/base", "collector/handlers", "collector/middleware", "collector/store/sqlite",
+        "event",
+    },
     "collector/store/elasticsearch": {
         "collector/base", "collector/http", "collector/middleware", "collector/store", "event",
     },
