@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "client/coap_client.h"
+#include "client/commands/bridge.h"
 #include "client/commands/checks.h"
 #include "client/commands/city.h"
 #include "client/commands/completion.h"
@@ -137,7 +138,7 @@ void AddGlobals(CLI::App* app, Settings* settings, std::int64_t* timeout_s) {
 std::vector<CommandSpec> AddCommands(CLI::App* app, const Environment& environment) {
   std::vector<CommandSpec> commands;
   for (const auto& add :
-       {AddHealthcheck, AddSend, AddIncremental, AddCity, AddSystem, AddLoad, AddWatch,
+       {AddHealthcheck, AddSend, AddIncremental, AddCity, AddSystem, AddLoad, AddBridge, AddWatch,
         AddCompletion}) {
     const CommandSpec& command = commands.emplace_back(add(app, environment));
     if (command.app->get_footer().empty()) command.app->footer(kExitStatuses);

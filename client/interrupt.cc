@@ -39,6 +39,8 @@ void CatchInterrupts() {
   Handle(SIGTERM, OnInterrupt);
 }
 
+void IgnoreBrokenPipes() { Handle(SIGPIPE, SIG_IGN); }
+
 bool Interrupted() { return interrupted != 0; }
 
 void ExitAfter(unsigned seconds, int status, const char* message) {

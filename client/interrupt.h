@@ -7,6 +7,9 @@ namespace collector::client {
 // (Done for every command: as a container's first process we have no default disposition.)
 void CatchInterrupts();
 
+// From here on writing to a connection that its peer has closed is an error, and not the end.
+void IgnoreBrokenPipes();
+
 // True once a signal was noted.
 bool Interrupted();
 

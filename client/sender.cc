@@ -27,12 +27,6 @@ constexpr std::chrono::seconds kRetryDelayMax{3600};
 constexpr std::int64_t kNsPerMs = 1'000'000;
 constexpr std::int64_t kNsPerUs = 1'000;
 
-std::string HostName() {
-  std::array<char, 256> name{};
-  if (gethostname(name.data(), name.size() - 1) != 0 || name[0] == '\0') return "unknown";
-  return name.data();
-}
-
 // What the collector asks for, or, where it says nothing: 1 s, 2 s, 4 s, and so on to a minute.
 std::chrono::seconds RetryDelay(const Answer& answer, int attempts) {
   if (answer.max_age_s.has_value()) {
@@ -286,6 +280,12 @@ std::int64_t Sender::NextTimestamp() {
   last_timestamp_ns_ =
       std::max(now.time_since_epoch().count() * kNsPerMs, last_timestamp_ns_ + kNsPerUs);
   return last_timestamp_ns_;
+}
+
+std::string HostName() {
+  std::array<char, 256> name{};
+  if (gethostname(name.data(), name.size() - 1) != 0 || name[0] == '\0') return "unknown";
+  return name.data();
 }
 
 void Tell(const std::string& message) { std::fprintf(stderr, "client: %s\n", message.c_str()); }

@@ -103,6 +103,9 @@ class Sender {
   bool told_absent_ = false;  // there is none, and that is said
 };
 
+// This machine's.
+std::string HostName();
+
 // Prints "client: <message>" to standard error.
 void Tell(const std::string& message);
 

@@ -53,6 +53,7 @@ LIBRARIES = {
     "cbor.h": {"event/cbor"},
     "spdlog/": {"collector/"},
     "zlib.h": {"collector/http/gzip"},
+    "mosquitto.h": {"client/mqtt_client"},
 }
 EVENT_LIBRARIES = ("nlohmann/", "openssl/", "simdjson.h", "cbor.h")
 
