@@ -18,6 +18,7 @@
 #include "client/commands/healthcheck.h"
 #include "client/commands/incremental.h"
 #include "client/commands/load.h"
+#include "client/commands/replay.h"
 #include "client/commands/send.h"
 #include "client/commands/system.h"
 #include "client/commands/watch.h"
@@ -138,8 +139,8 @@ void AddGlobals(CLI::App* app, Settings* settings, std::int64_t* timeout_s) {
 std::vector<CommandSpec> AddCommands(CLI::App* app, const Environment& environment) {
   std::vector<CommandSpec> commands;
   for (const auto& add :
-       {AddHealthcheck, AddSend, AddIncremental, AddCity, AddSystem, AddLoad, AddBridge, AddWatch,
-        AddCompletion}) {
+       {AddHealthcheck, AddSend, AddIncremental, AddCity, AddSystem, AddReplay, AddBridge, AddLoad,
+        AddWatch, AddCompletion}) {
     const CommandSpec& command = commands.emplace_back(add(app, environment));
     if (command.app->get_footer().empty()) command.app->footer(kExitStatuses);
   }

@@ -54,6 +54,7 @@ LIBRARIES = {
     "spdlog/": {"collector/"},
     "zlib.h": {"collector/http/gzip"},
     "mosquitto.h": {"client/mqtt_client"},
+    "csv.h": {"client/csv_reader"},
 }
 EVENT_LIBRARIES = ("nlohmann/", "openssl/", "simdjson.h", "cbor.h")
 
