@@ -11,9 +11,10 @@ ENV TARGET_ARCH=${TARGETARCH}
 ARG npm_config_registry
 WORKDIR /src
 COPY scripts/setup scripts/lib.sh scripts/
-RUN scripts/setup toolchain
+COPY collector/page/package.json collector/page/package-lock.json collector/page/
+RUN scripts/setup build
 COPY . .
-RUN scripts/setup build && scripts/image-root /image && mkdir -p /volumes/data
+RUN scripts/image-root /image && mkdir -p /volumes/data
 
 FROM scratch
 ARG VERSION=0.1.0
