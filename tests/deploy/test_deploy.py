@@ -128,5 +128,6 @@ def test_one_version_everywhere():
 def test_compose_mounts_what_there_is():
     text = (ROOT / "docker-compose.yml").read_text()
     mounted = re.findall(r"^ +- (\./\S+?):", text, re.MULTILINE)
+    assert mounted
     for path in mounted:
         assert (ROOT / path).exists(), f"{path} is missing"
