@@ -95,8 +95,9 @@ class Kibana:
             if error:
                 failed.append({**result, "error": error})
             else:
-                there = {"overwrite": True} if key(thing) in self.objects else {}
-                done.append({**result, **there})
+                done.append(result)
+                if key(thing) in self.objects:
+                    result["overwrite"] = True
                 self.objects[key(thing)] = thing
         answer = {"successCount": len(done), "success": not failed}
         if self.list_results and done:
