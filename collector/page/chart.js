@@ -50,6 +50,7 @@ export class ChartCard {
   get buckets() { return Math.max(100, Math.min(Math.round(this.box.clientWidth || 600), 1200)); }
 
   show(data, isBoolean) {
+    data.series = data.series.filter(({ t }) => t.length > 0); // what has nothing in this time
     data.series.sort((a, b) => collate(a.origin, b.origin) || collate(a.sender, b.sender) ||
       collate(a.namespace, b.namespace));
     this.#data = data;

@@ -62,7 +62,7 @@ def look(browser):
         context.on("weberror", lambda error: wrong.append(f"threw {error.error}"))
         page = context.new_page()
         if not expect_trouble:
-            page.on("console", lambda message: message.type in ("error", "warning") and
+            page.on("console", lambda message: message.type == "error" and
                     wrong.append(f"console: {message.text}"))
         page.goto(f"{origin}/{search}")
         return page

@@ -61,6 +61,7 @@ def filled(tmp_path_factory):
                for origin, at in SPOTS.items()]
     events.append(measured("gate", "door", HOSTILE, now - 4))
     events.append(measured("Basel", "pressure", 1013.2, now - 3 * 86400, unit="hPa"))
+    events.append(measured("old", "temperature", 1, now - 3 * 86400))  # in none of the charts
     send(collector, events)
     yield collector
     collector.stop()
@@ -232,9 +233,11 @@ def test_positions_are_on_the_map(filled, look):
     canvas = page.locator("#map canvas")
     canvas.scroll_into_view_if_needed()
     assert "2 origins" in canvas.get_attribute("aria-label")
-    # The first two colours of a series, the sea of Genoa and the land around.
-    wait_until(lambda: {"#1f6feb", "#e0680b", "#dfe9f0", "#fafbf9"} <=
-               set(colours_of(page, "#map canvas")), what="markers and land are drawn")
+    # The first two colours of a series; the land around, filled, and the sea of Genoa.
+    wait_until(lambda: {"#1f6feb", "#e0680b", "#dfe9f0"} <= set(colours_of(page, "#map canvas")),
+               what="markers and sea are drawn")
+    colours = colours_of(page, "#map canvas")
+    assert colours["#fafbf9"] > colours["#dfe9f0"] > 0
     page.get_by_role("button", name="Numbers of the map").click()
     rows = page.locator("#map tbody tr").all_inner_texts()
     assert sorted(row.split("\t")[:3] for row in rows) == [
@@ -287,6 +290,12 @@ def test_downloads_have_what_is_filtered(filled, look, tmp_path):
     events = [json.loads(line) for line in files["NDJSON"].read_text().splitlines()]
     assert sorted(event["value"] for event in events) == wanted
     assert {event["origin"] for event in events} == {"Oslo"}
+
+
+def banner(page):
+    """What stands above everything when something is wrong."""
+    assert page.locator("#banner").is_visible()
+    return page.locator("#banner").inner_text()
 
 
 def brightness(page):
@@ -377,7 +386,7 @@ def test_a_collector_that_ends_and_comes_back(start, look):
     port = collector.http[1]
     collector.stop()
     wait_until(lambda: pill.inner_text() == "No connection", what="it is told")
-    assert "No answer from the collector since" in page.locator("#banner").inner_text()
+    assert "No answer from the collector since" in banner(page)
     again = start(http_listen=f"127.0.0.1:{port}")
     send(again, [measured("Basel", "temperature", 7, time.time())])
     wait_until(lambda: cells(page, "value") == ["7"], what="the event of meanwhile")
@@ -398,7 +407,7 @@ def test_a_stop_that_lasts_is_told(start, look):
         wait_until(lambda: collector.metric("events_pending") == 1, what="it waits")
         collector.signal()
         wait_until(lambda: page.locator(".pill").inner_text() == "Stopping", what="the new state")
-        assert "was told to stop" in page.locator("#banner").inner_text()
+        assert "was told to stop" in banner(page)
         other.execute("ROLLBACK")
         other.close()
         assert peer.wait_for(request).code == wire.CREATED
@@ -417,7 +426,7 @@ def test_a_full_disk_is_told_with_what_to_do(tmp_path, small_disk, look):
                 if peer.ask(wire.post(wire.event(f"{n}-" + "x" * 400))).code != wire.CREATED:
                     break
             wait_until(lambda: page.locator(".pill").inner_text() == "Failing", what="the state")
-            assert "df -h" in page.locator("#banner").inner_text()
+            assert "df -h" in banner(page)
             assert int(page.locator(".tile.refused dd").inner_text()) >= 1
             small_disk.make_room()
             send(collector, [wire.event()])
