@@ -317,6 +317,28 @@ def test_routes_of_datagrams():
     assert hosts["strategy"]["rollingUpdate"] == {"maxSurge": 0, "maxUnavailable": 1}
 
 
+def test_alerts_and_dashboard_are_the_projects_own(tmp_path):
+    """They are links out of the chart; what is packed is the files."""
+    found = objects(scenario(CHART, "fleet-values.yaml"))
+    alerts = yaml.safe_load((ROOT / "observability/alerts.yml").read_text())
+    assert one(found, "PrometheusRule")["spec"] == alerts
+    dashboard = one(found, "ConfigMap", "-dashboard")
+    assert dashboard["metadata"]["labels"]["grafana_dashboard"] == "1"
+    assert json.loads(dashboard["data"]["coap-collector.json"]) == json.loads(
+        (ROOT / "observability/grafana/coap-collector.json").read_text())
+    # The alerts know the collectors by this job.
+    monitor = one(found, "ServiceMonitor")
+    job = monitor["metadata"]["labels"][monitor["spec"]["jobLabel"]]
+    assert f'job="{job}"' in json.dumps(alerts).replace('\\"', '"')
+    for helm_name in HELMS:
+        assert helm(helm_name, "package", str(CHART), "--destination", tmp_path).returncode == 0
+        (archive,) = tmp_path.glob("*.tgz")
+        packed = subprocess.run(["tar", "xzOf", archive, "coap-collector/files/alerts.yml"],
+                                capture_output=True, text=True, check=True).stdout
+        assert packed == (ROOT / "observability/alerts.yml").read_text()
+        archive.unlink()
+
+
 def test_the_autoscaler_has_the_number_to_itself():
     found = objects(scenario(CHART, "fleet-values.yaml"))
     assert "replicas" not in one(found, "Deployment")["spec"]
