@@ -6,6 +6,7 @@ import os
 import random
 import resource
 import signal
+import subprocess
 import time
 import uuid
 
@@ -14,7 +15,7 @@ import pytest
 import wire
 from engines import NAMES, PASSWORD, USER, Rivals, free_port
 from load import Load
-from processes import COLLECTOR, client, environment, run, wait_until
+from processes import CLIENT, COLLECTOR, client, environment, run, wait_until
 from test_events import ask, post
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
@@ -223,6 +224,37 @@ def wait_for_created(collector, event, seconds):
             assert answer.code in (wire.CREATED, wire.UNAVAILABLE)
             return answer.code == wire.CREATED
         wait_until(created, seconds, "2.01")
+
+
+def test_client_reads_the_engine_back(start, ready, sender):
+    """`client load --verify` and `client watch`, against each engine."""
+    collector = serve(start, ready)
+    store = ["--elasticsearch-url", ready.url]
+    watch = subprocess.Popen([CLIENT, "watch", *store, "--json", "-s", sender, "-n", "300"],
+                             stdout=subprocess.PIPE, text=True, env=environment())
+    load = ["load", "--json", "-s", sender, "--rate", 150, "--verify", *store]
+    done = client(collector, *load, "--duration", 3)
+    result = json.loads(done.stdout)
+    assert (done.returncode, result["stored"]) == (0, result["sent"]), done.stderr
+    assert result["verify"]["acknowledged"]["stored_once"] == result["stored"] >= 445
+    seen = [json.loads(line) for line in watch.communicate(timeout=30)[0].splitlines()]
+    assert len({(event["origin"], event["timestamp"]) for event in seen}) == len(seen) == 300
+    # Another writer puts a second copy of an event under an id of its own, while load still sends.
+    again = subprocess.Popen(
+        [CLIENT, "-H", collector.coap[0], "-P", str(collector.coap[1]), *map(str, load),
+         "--duration", "6", "-o", "twice"], stdout=subprocess.PIPE, text=True, env=environment())
+
+    def one():
+        ready.ask("POST", f"/{STREAM}/_refresh")
+        query = {"size": 1, "query": {"bool": {"filter": [
+            of(sender), {"prefix": {"origin": "twice-"}}]}}}
+        return ready.ask("POST", f"/{STREAM}/_search", query)["hits"]["hits"]
+
+    document = wait_until(one, 10, "an event of the second load")[0]["_source"]
+    ready.ask("POST", f"/{STREAM}/_create/copy-{sender}", document)
+    out, _ = again.communicate(timeout=60)
+    assert again.returncode == 6, out
+    assert json.loads(out)["verify"]["acknowledged"]["stored_more"] == 1
 
 
 def test_engine_crashes_under_load(start, ready, sender, record_property):
