@@ -20,8 +20,10 @@ const char* OrEmpty(const char* text) { return text == nullptr ? "" : text; }
 collector::client::Terminal TerminalHere(const collector::client::Settings& settings) {
   const bool able = std::string_view(OrEmpty(std::getenv("TERM"))) != "dumb";
   const bool answers_shown = isatty(STDOUT_FILENO) != 0 && !settings.silent;
+  const bool overwrites = able && isatty(STDERR_FILENO) != 0;
   return {.colors = able && isatty(STDOUT_FILENO) != 0 && *OrEmpty(std::getenv("NO_COLOR")) == 0,
-          .live = able && isatty(STDERR_FILENO) != 0 && !answers_shown};
+          .live = overwrites && !answers_shown,
+          .overwrites = overwrites};
 }
 
 }  // namespace

@@ -10,8 +10,9 @@ namespace collector::client {
 
 // What standard output and standard error are, and what people want of them.
 struct Terminal {
-  bool colors = false;  // on standard output
-  bool live = false;    // a line that changes may be shown on standard error
+  bool colors = false;      // on standard output
+  bool live = false;        // a line that changes may be shown on standard error
+  bool overwrites = false;  // it could be, if no answers were shown: standard error is a terminal
 };
 
 struct Settings {

@@ -60,11 +60,10 @@ EventShape ShapeOf(const Settings& settings, const LoadCommand& command,
   return shape;
 }
 
-// Draws itself over and over on standard error, where that is a terminal.
+// Draws itself over and over on standard error.
 class ProgressBar {
  public:
-  explicit ProgressBar(const FleetOptions& options)
-      : options_(options), shown_(isatty(STDERR_FILENO) == 1) {}
+  ProgressBar(const FleetOptions& options, bool shown) : options_(options), shown_(shown) {}
   ~ProgressBar() {
     if (drawn_) std::fputs("\r\x1b[K", stderr);
   }
@@ -188,7 +187,7 @@ int LoadCommand::operator()(const Settings& settings) const {
   LoadReport report{.options = FleetOptionsOf(*this, settings, RandomSeed())};
   Fleet fleet(report.options, std::move(maker).value(), sockets.value().get());
   {
-    ProgressBar bar(report.options);
+    ProgressBar bar(report.options, settings.terminal.overwrites);
     report.cost =
         RunLoad(&fleet, sockets.value().get(), [&bar](const Fleet& of, std::int64_t elapsed_ns) {
           bar.Draw(of.report(), of.in_flight(), elapsed_ns);

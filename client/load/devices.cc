@@ -11,11 +11,6 @@
 namespace collector::client {
 namespace {
 
-std::string WithoutBrackets(const std::string& host) {
-  const bool bracketed = host.size() > 2 && host.front() == '[' && host.back() == ']';
-  return bracketed ? host.substr(1, host.size() - 2) : host;
-}
-
 struct Target {
   sockaddr_storage address{};
   socklen_t bytes = 0;
@@ -25,8 +20,8 @@ Result<Target> Resolve(const DevicesOptions& options) {
   addrinfo hints{};
   hints.ai_socktype = SOCK_DGRAM;
   addrinfo* found = nullptr;
-  const int failed = getaddrinfo(WithoutBrackets(options.host).c_str(),
-                                 std::to_string(options.port).c_str(), &hints, &found);
+  const int failed =
+      getaddrinfo(options.host.c_str(), std::to_string(options.port).c_str(), &hints, &found);
   if (failed != 0) {
     return Error{ErrorCode::kUnavailable,
                  "cannot resolve '" + options.host + "': " + gai_strerror(failed)};

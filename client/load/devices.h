@@ -44,7 +44,7 @@ class Devices {
 };
 
 struct DevicesOptions {
-  std::string host;  // IPv4, IPv6 (with or without brackets), or a name
+  std::string host;  // IPv4, IPv6, or a name
   std::uint16_t port = 5683;
   std::uint32_t devices = 1;
   std::vector<std::string> sources = {};  // local addresses; the devices take turns

@@ -1,6 +1,7 @@
 #include "client/load/fleet.h"
 
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 #include <utility>
 
@@ -100,7 +101,7 @@ std::uint32_t Fleet::DeviceOf(std::uint32_t index) const {
 }
 
 bool Fleet::IsDue() const {
-  return options_.rate == 0 || static_cast<double>(report_.sent) <
+  return options_.rate == 0 || static_cast<double>(report_.sent) <=
                                    options_.rate * static_cast<double>(now_ns_ - began_ns_) / 1e9;
 }
 
@@ -298,7 +299,7 @@ void Fleet::Finish() {
   if (options_.rate > 0) {
     const double until_ns = static_cast<double>(std::min(stopped_ns_, to_ns_) - began_ns_);
     const double due =
-        std::min(options_.rate * until_ns / 1e9, static_cast<double>(options_.events));
+        std::min(std::ceil(options_.rate * until_ns / 1e9), static_cast<double>(options_.events));
     const auto were_due = static_cast<std::uint64_t>(std::max(due, 0.0));
     report_.overdue = were_due > report_.sent ? were_due - report_.sent : 0;
   }

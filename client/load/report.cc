@@ -2,13 +2,15 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <cstdio>
 #include <utility>
+
+#include "client/report.h"
 
 namespace collector::client {
 namespace {
 
-constexpr double kNsPerMsReal = 1e6;
 constexpr std::size_t kBarColumns = 24;
 
 double Us(std::uint64_t ns) { return static_cast<double>(ns) / 1e3; }
@@ -44,10 +46,8 @@ std::string Rate(double per_second) {
   return Grouped(static_cast<std::uint64_t>(per_second + 0.5)) + "/s";
 }
 
-// Milliseconds with three digits that mean something.
-std::string Ms(std::uint64_t ns) {
-  const double ms = static_cast<double>(ns) / kNsPerMsReal;
-  return Fixed(ms, ms >= 100 ? 0 : ms >= 10 ? 1 : ms >= 1 ? 2 : 3) + " ms";
+std::string Time(std::uint64_t ns) {
+  return DurationText(std::chrono::nanoseconds(static_cast<std::int64_t>(ns)));
 }
 
 struct Line {
@@ -105,18 +105,18 @@ std::string LoadText(const LoadReport& report) {
   std::string text;
   Line(&text, "events")
       .Add(Rate(PerSecond(fleet, fleet.measured)) + " stored over " +
-           Fixed(static_cast<double>(fleet.measured_ns) / 1e9, 1) + " s");
+           Time(static_cast<std::uint64_t>(fleet.measured_ns)));
   if (report.options.rate > 0) {
     Line(&text, "wanted")
         .Add(Rate(report.options.rate) + ", sent " + Rate(PerSecond(fleet, fleet.offered)))
         .Add(fleet.overdue, "not sent: --window was full");
   }
   Line(&text, "latency")
-      .Add("p50 " + Ms(fleet.latency.Quantile(0.5)))
-      .Add("p90 " + Ms(fleet.latency.Quantile(0.9)))
-      .Add("p99 " + Ms(fleet.latency.Quantile(0.99)))
-      .Add("p99.9 " + Ms(fleet.latency.Quantile(0.999)))
-      .Add("max " + Ms(fleet.latency.max()));
+      .Add("p50 " + Time(fleet.latency.Quantile(0.5)))
+      .Add("p90 " + Time(fleet.latency.Quantile(0.9)))
+      .Add("p99 " + Time(fleet.latency.Quantile(0.99)))
+      .Add("p99.9 " + Time(fleet.latency.Quantile(0.999)))
+      .Add("max " + Time(fleet.latency.max()));
   Line(&text, "in all")
       .Add(fleet.sent, "sent", true)
       .Add(Of(fleet, Outcome::kStored), "stored", true)
