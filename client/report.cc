@@ -101,7 +101,7 @@ void Report::Add(const Ended& ended) {
   const bool answered = ended.answer.kind == Answer::Kind::kResponse;
   retransmissions_ += ended.answer.retransmissions.value_or(0);
   if (answered) {
-    times_ns_.push_back(ended.took.count());
+    times_.Record(ended.took.count());
     last_code_ = CodeText(ended.answer);
   }
   if (settings_.silent) return;
@@ -138,8 +138,8 @@ void Report::Summarise(const Tally& tally) {
   std::fflush(stdout);
   std::string resent;
   if (retransmissions_ > 0) resent = ", " + Plural(retransmissions_, "retransmission");
-  if (tally.sent() == 1 && times_ns_.size() == 1) {
-    const std::chrono::nanoseconds took(times_ns_.front());
+  if (tally.sent() == 1 && times_.total() == 1) {
+    const std::chrono::nanoseconds took(static_cast<std::int64_t>(times_.max()));
     if (!settings_.silent) Tell(last_code_ + " after " + DurationText(took) + resent);
     return;
   }
@@ -149,11 +149,10 @@ void Report::Summarise(const Tally& tally) {
   std::snprintf(seconds.data(), seconds.size(), "%.3f", elapsed.count());
   Tell(tally.Summary() + " in " + seconds.data() + " s, " +
        ThreeDigits(static_cast<double>(tally.sent()) / elapsed.count()) + " events/s" + resent);
-  if (times_ns_.empty()) return;
-  std::sort(times_ns_.begin(), times_ns_.end());
+  if (times_.total() == 0) return;
   const auto quantile = [this](double fraction) {
-    const auto index = static_cast<std::size_t>(fraction * static_cast<double>(times_ns_.size()));
-    return DurationText(std::chrono::nanoseconds(times_ns_[std::min(index, times_ns_.size() - 1)]));
+    return DurationText(
+        std::chrono::nanoseconds(static_cast<std::int64_t>(times_.Quantile(fraction))));
   };
   Tell("answered after " + quantile(0.5) + " (p50), " + quantile(0.9) + " (p90), " +
        quantile(0.99) + " (p99), " + quantile(0.999) + " (p99.9)");

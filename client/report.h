@@ -7,9 +7,9 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "client/coap_client.h"
+#include "client/load/histogram.h"
 #include "client/settings.h"
 #include "client/tally.h"
 
@@ -59,8 +59,8 @@ class Report {
   Clock::time_point shown_{};
   bool live_ = false;  // the terminal's last line is ours to overwrite
   std::string last_code_;
-  int retransmissions_ = 0;             // as far as they are known
-  std::vector<std::int64_t> times_ns_;  // of those answered
+  int retransmissions_ = 0;  // as far as they are known
+  Histogram times_;          // of those answered
 };
 
 }  // namespace collector::client
