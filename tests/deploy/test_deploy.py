@@ -131,3 +131,21 @@ def test_compose_mounts_what_there_is():
     assert mounted
     for path in mounted:
         assert (ROOT / path).exists(), f"{path} is missing"
+
+
+def test_image_s_context_holds_what_is_built(tmp_path):
+    """Configures from what .dockerignore lets through; ninja looks for every source."""
+    ignored = (ROOT / ".dockerignore").read_text().split()
+    context = tmp_path / "context"
+    shutil.copytree(ROOT, context, symlinks=True,
+                    ignore=lambda directory, names: [
+                        name for name in names
+                        if name in {"__pycache__", *(ignored if directory == str(ROOT) else [])}])
+    (context / "build").mkdir()
+    (context / "build/page-assets").symlink_to(ROOT / "build/page-assets")
+    configured = run("cmake", "-S", context, "-B", context / "out", "-G", "Ninja",
+                     "-DBUILD_TESTING=OFF")
+    assert configured.returncode == 0, configured.stdout[-2000:]
+    planned = run("ninja", "-C", context / "out", "-n", "collector", "client")
+    assert planned.returncode == 0, planned.stdout[-500:]
+    assert "Linking CXX executable bin/collector" in planned.stdout
