@@ -129,8 +129,8 @@ def test_collector_takes_the_configuration(name, tmp_path):
                    "coap-collector")
     commands = [pod_spec(workload)["containers"][0]["command"] + ["--check-config"]]
     commands += [pod_spec(o)["containers"][0]["command"] + ["--dry-run"] for o in found
-                 if o["kind"] == "Job" and o["metadata"]["name"].endswith("-setup")]
-    assert len(commands) == (1 if name.startswith("edge") else 2)
+                 if o["kind"] == "Job" and o["metadata"]["name"].endswith(("setup", "dashboards"))]
+    assert len(commands) == {"edge": 1, "defa": 3, "eck-": 3}.get(name[:4], 2)
     for program, *flags in commands:
         assert program == "collector"
         flags = [flag.replace("/etc/coap-collector", str(directory)) for flag in flags]
