@@ -13,6 +13,7 @@ namespace {
 constexpr std::uint64_t kNoKey = UINT64_MAX;
 constexpr std::int64_t kNsPerUs = 1'000;
 constexpr std::int64_t kCheckNsMax = 50'000'000;
+constexpr std::int64_t kLateNs = kNsPerSecond;
 constexpr std::uint32_t kMaxAgeDefault = 60;  // RFC 7252 section 5.10.5
 constexpr std::size_t kOpenLoopBurst = 128;
 
@@ -100,9 +101,18 @@ std::uint32_t Fleet::DeviceOf(std::uint32_t index) const {
   return static_cast<std::uint32_t>(keys_[index] >> 16);
 }
 
-bool Fleet::IsDue() const {
-  return options_.rate == 0 || static_cast<double>(report_.sent) <=
-                                   options_.rate * static_cast<double>(now_ns_ - began_ns_) / 1e9;
+// When the next event is due in an open loop.
+std::int64_t Fleet::NextDueNs() const {
+  if (options_.rate == 0) return now_ns_;
+  return began_ns_ +
+         static_cast<std::int64_t>(static_cast<double>(report_.sent) * 1e9 / options_.rate);
+}
+
+// What was due in time is sent, if a little late: this process may have been held up.
+bool Fleet::sending() const {
+  if (report_.sent >= options_.events) return false;
+  if (options_.rate == 0) return now_ns_ < to_ns_;
+  return NextDueNs() < to_ns_ && now_ns_ < Later(to_ns_, kLateNs);
 }
 
 void Fleet::StartEvent(std::uint32_t index) {
@@ -117,10 +127,7 @@ void Fleet::StartEvent(std::uint32_t index) {
                              .confirmable = options_.confirmable};
   if (++device.value == maker_.shape().values.size()) device.value = 0;
   flight.bytes = static_cast<std::uint16_t>(maker_.Make(fields, RequestOf(index)));
-  flight.due_ns = options_.rate == 0
-                      ? now_ns_
-                      : began_ns_ + static_cast<std::int64_t>(static_cast<double>(report_.sent) *
-                                                              1e9 / options_.rate);
+  flight.due_ns = NextDueNs();
   if (options_.keep_record) {
     flight.record = record_.size();
     record_.push_back({.time_us = fields.time_us,
@@ -158,7 +165,7 @@ void Fleet::Transmit(std::uint32_t device, std::uint32_t index) {
 // In an open loop answers are read in between, however far behind the sending is.
 void Fleet::Turn(std::int64_t now_ns) {
   now_ns_ = now_ns;
-  for (std::size_t burst = 0; sending() && !free_.empty() && IsDue(); ++burst) {
+  for (std::size_t burst = 0; sending() && !free_.empty() && NextDueNs() <= now_ns_; ++burst) {
     if (options_.rate > 0 && burst == kOpenLoopBurst) break;
     const std::uint32_t index = free_.back();
     free_.pop_back();
@@ -284,12 +291,7 @@ bool Fleet::done() const {
 }
 
 std::int64_t Fleet::NextTurn() const {
-  std::int64_t next_ns = next_check_ns_;
-  if (!sending()) return next_ns;
-  if (options_.rate == 0) return free_.empty() ? next_ns : now_ns_;
-  if (free_.empty()) return next_ns;
-  const double due_ns = static_cast<double>(report_.sent) * 1e9 / options_.rate;
-  return std::min({next_ns, to_ns_, began_ns_ + static_cast<std::int64_t>(due_ns) + 1});
+  return sending() && !free_.empty() ? std::min(next_check_ns_, NextDueNs()) : next_check_ns_;
 }
 
 void Fleet::Finish() {

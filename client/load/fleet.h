@@ -87,7 +87,7 @@ class Fleet {
   // Until when nothing is to be done unless something arrives.
   [[nodiscard]] std::int64_t NextTurn() const;
   [[nodiscard]] std::size_t in_flight() const { return flights_.size() - free_.size(); }
-  [[nodiscard]] bool sending() const { return now_ns_ < to_ns_ && report_.sent < options_.events; }
+  [[nodiscard]] bool sending() const;
   [[nodiscard]] bool is_closed_loop() const { return options_.rate == 0; }
   [[nodiscard]] bool measuring() const { return now_ns_ >= from_ns_ && now_ns_ < to_ns_; }
 
@@ -126,7 +126,7 @@ class Fleet {
   std::int64_t NextTime(Device* device) const;
   [[nodiscard]] std::uint8_t* RequestOf(std::uint32_t index) { return &requests_[index * stride_]; }
   [[nodiscard]] std::uint32_t DeviceOf(std::uint32_t index) const;
-  [[nodiscard]] bool IsDue() const;
+  [[nodiscard]] std::int64_t NextDueNs() const;
   void StartEvent(std::uint32_t index);
   void StartExchange(std::uint32_t device, std::uint32_t index);
   void Transmit(std::uint32_t device, std::uint32_t index);

@@ -109,7 +109,7 @@ std::string LoadText(const LoadReport& report) {
   if (report.options.rate > 0) {
     Line(&text, "wanted")
         .Add(Rate(report.options.rate) + ", sent " + Rate(PerSecond(fleet, fleet.offered)))
-        .Add(fleet.overdue, "not sent: --window was full");
+        .Add(fleet.overdue, "not sent for want of room in --window");
   }
   Line(&text, "latency")
       .Add("p50 " + Time(fleet.latency.Quantile(0.5)))

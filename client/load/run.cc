@@ -68,7 +68,7 @@ LoadCost RunLoad(Fleet* fleet, Devices* devices, const Glance& glance) {
   const double measured_ns = static_cast<double>(report.measured_ns);
   return {
       .cpu_us_per_event = static_cast<double>(CpuNs() - cpu_ns) / 1e3 / at_least_one(report.sent),
-      .busy = measured_ns > 0 ? 1 - static_cast<double>(slept_ns) / measured_ns : 0,
+      .busy = measured_ns > 0 ? std::max(1 - static_cast<double>(slept_ns) / measured_ns, 0.0) : 0,
       .answers_per_read = static_cast<double>(report.measured) / at_least_one(reads)};
 }
 

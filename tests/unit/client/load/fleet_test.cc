@@ -197,6 +197,16 @@ TEST_CASE("an open loop counts latency from when an event was due") {
   CHECK(world.fleet.report().overdue == 7);
 }
 
+TEST_CASE("an open loop that was held up still sends what was due, late") {
+  World world({.devices = 2, .window = 20, .rate = 10, .measure_ns = kNsPerSecond, .seed = 7});
+  world.now_ns += 1'200 * kNsPerMs;
+  world.fleet.Turn(world.now_ns);
+  CHECK(world.fleet.report().sent == 10);
+  CHECK_FALSE(world.fleet.sending());
+  world.Answer(world.devices.sent[9], 2, 0x41);  // due at 900 ms
+  CHECK(world.fleet.report().latency.max() == 300'000'000);
+}
+
 TEST_CASE("no two events of a device have one time, however fast it sends") {
   World world({.devices = 2, .window = 1'000, .events = 1'000, .clock_skew_ms = 1'500, .seed = 7});
   std::vector<std::pair<std::uint32_t, std::int64_t>> times;
