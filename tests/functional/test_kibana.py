@@ -429,7 +429,7 @@ def filled(start, ready):  # noqa: F811
                      "payload": {"type": kind, "value": value}, "timestamp": f"{day}T12:00:00Z"}
             if value == 24:  # not the same as the one before it
                 event["timestamp"] = f"{day}T13:00:00Z"
-            assert peer.ask(wire.post(json.dumps(event).encode())).code == wire.CREATED
+            assert peer.ask_slow(wire.post(json.dumps(event).encode())).code == wire.CREATED
     for replica, path, method, code, time_us, requests, day in KNOWN_REQUESTS:
         status, answer = ready.exchange("PUT", f"/{REQUESTS}/_create/{replica}{code}{time_us}", {
             "@timestamp": f"{day}T12:00:00Z", "path": path, "method": method, "code": code,

@@ -4,6 +4,7 @@ import java.util.List;
 import java.util.Map;
 import org.opensearch.common.settings.Settings;
 import org.opensearch.env.Environment;
+import org.opensearch.geo.GeoModulePlugin;
 import org.opensearch.node.InternalSettingsPreparer;
 import org.opensearch.node.Node;
 import org.opensearch.painless.PainlessPlugin;
@@ -12,7 +13,7 @@ import org.opensearch.transport.Netty4Plugin;
 /** One OpenSearch node inside this process, until SIGTERM: OpenSearchNode DIR setting=value... */
 public final class OpenSearchNode extends Node {
     private OpenSearchNode(Environment environment) {
-        super(environment, List.of(Netty4Plugin.class, PainlessPlugin.class), true);
+        super(environment, List.of(GeoModulePlugin.class, Netty4Plugin.class, PainlessPlugin.class), true);
     }
 
     private static Environment environment(Path directory, String[] settings) throws Exception {
