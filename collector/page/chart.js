@@ -43,7 +43,7 @@ export class ChartCard {
       h('header', {}, h('h2', {}, type), this.caption, this.tableButton),
       this.problem, this.frame, this.numbers,
       h('div', { class: 'legend-box' }, this.legend));
-    new ResizeObserver(() => this.#plot?.setSize(this.#size())).observe(this.box);
+    new ResizeObserver(() => this.#resize()).observe(this.box);
   }
 
   // How many buckets are worth asking for.
@@ -70,6 +70,7 @@ export class ChartCard {
       this.#plot.setData(columns);
     }
     this.#showLegend();
+    this.#resize(); // the legend may have taken some of its room
     if (!this.numbers.hidden) this.#showNumbers();
   }
 
@@ -92,6 +93,12 @@ export class ChartCard {
   #size() {
     return { width: Math.max(this.box.clientWidth, 100),
       height: Math.max(this.box.clientHeight, HEIGHT_MIN) };
+  }
+
+  #resize() {
+    const size = this.#size();
+    const { width, height } = this.#plot ?? size;
+    if (width !== size.width || height !== size.height) this.#plot.setSize(size);
   }
 
   // [times, low, mean, high of the first series, low, ...]. Where a series has no bucket of its own

@@ -165,6 +165,15 @@ def test_chart_has_the_right_numbers(filled, look):
     assert any(row.split("\t")[1:] == ["Oslo", "25.1", "25.1", "25.1", "1"] for row in rows)
 
 
+def test_charts_leave_room_for_their_legends(filled, look):
+    page = look(filled, "?range=7d")
+    legend(page, "pressure"), legend(page, "temperature")
+    heights = page.evaluate("""[...document.querySelectorAll('.plot')].map((box) =>
+      [box.clientHeight, box.querySelector('.uplot').clientHeight])""")
+    assert len(heights) == 2
+    assert all(box == plot for box, plot in heights)
+
+
 def test_chart_is_read_by_keyboard_and_by_pointer(filled, look):
     page = look(filled, "?type=temperature")
     legend(page, "temperature")
