@@ -174,12 +174,15 @@ Result<std::int64_t> Reader::ReadNumber(const char* sql) {
 Status Reader::ReadState() {
   const auto upto = ReadNumber("SELECT upto FROM summary.state");
   if (!upto.ok()) return upto.error();
-  const auto minutes = ReadNumber("SELECT minutes_from FROM summary.state");
-  if (!minutes.ok()) return minutes.error();
+  for (std::size_t level = 0; level < kLevelMs.size(); ++level) {
+    const auto start = ReadNumber(
+        ("SELECT from_start FROM summary.kept WHERE level = " + std::to_string(level)).c_str());
+    if (!start.ok()) return start.error();
+    kept_from_ms_[level] = start.value() * kLevelMs[level];
+  }
   const auto newest = ReadNumber("SELECT ifnull(max(rowid), 0) FROM main.records");
   if (!newest.ok()) return newest.error();
   upto_ = upto.value();
-  minutes_from_ = minutes.value();
   newest_ = newest.value();
   return Ok{};
 }

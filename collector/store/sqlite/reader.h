@@ -181,7 +181,7 @@ class Reader {
   bool cancelled_ = false;
   std::int64_t upto_ = 0;
   std::int64_t newest_ = 0;
-  std::int64_t minutes_from_ = 0;
+  std::array<std::int64_t, kLevelMs.size()> kept_from_ms_{};  // of the sums of each level
   std::unordered_map<std::int64_t, SeriesNames> names_seen_;
 };
 

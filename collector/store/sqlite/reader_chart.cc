@@ -65,18 +65,22 @@ Result<Buckets> Reader::ChooseBuckets(const ChartQuery& query, const Selection& 
   const std::int64_t to_ns = query.range.to_ns.value_or(span.to_ns);
   const std::int64_t to_ms = to_ns / kNsPerMs + (to_ns % kNsPerMs != 0 ? 1 : 0);
   const Buckets wanted = BucketsFor(from_ms, to_ms, query.buckets_max, 1);
+  const auto kept = [&](int of) {
+    return of >= 0 && wanted.from_ms >= kept_from_ms_[static_cast<std::size_t>(of)];
+  };
   *level = LevelFor(wanted.length_ms);
-  const bool minutes_kept = wanted.from_ms >= minutes_from_ * kLevelMs[0];
-  if (*level > 0 || (*level == 0 && minutes_kept)) return wanted;
+  if (kept(*level)) return wanted;
   const Buckets holding =
       BucketsFor(std::max(wanted.from_ms, span.from_ns / kNsPerMs),
                  std::min(wanted.to_ms, span.to_ns / kNsPerMs + 1), SIZE_MAX, 1);
   const auto count = CountNumbers(selection, holding);
   if (!count.ok()) return count.error();
+  int finest = std::max(*level, 0);
   *level = -1;
   if (count.value() <= kRowsMax) return wanted;
-  *level = minutes_kept ? 0 : static_cast<int>(kPlacesLevel);
-  return BucketsFor(from_ms, to_ms, query.buckets_max, kLevelMs[static_cast<std::size_t>(*level)]);
+  while (!kept(finest)) ++finest;  // the last ones are kept for ever
+  *level = finest;
+  return BucketsFor(from_ms, to_ms, query.buckets_max, kLevelMs[static_cast<std::size_t>(finest)]);
 }
 
 Status Reader::LookUpLevel(int level, const Selection& selection, Chart* chart) {

@@ -13,19 +13,23 @@ constexpr int kVersion = 1;
 // Of one read of the events: a reader in the middle keeps their log from being started over.
 constexpr std::int64_t kSliceRows = 2'000;
 
-// Buckets begin at `start` times their level's milliseconds. The log is not synced by each pass:
-// after a power cut the last ones are made again.
+// Buckets begin at `start` times their level's milliseconds. Nothing is synced but before the log
+// is copied: after a power cut the last passes are made again.
 constexpr const char* kSchema =
-    "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;"
+    "PRAGMA synchronous=OFF; PRAGMA journal_mode=WAL;"
     "PRAGMA wal_autocheckpoint=2048; PRAGMA journal_size_limit=16777216; PRAGMA cache_size=-8000;"
     "BEGIN IMMEDIATE;"
     "CREATE TABLE IF NOT EXISTS state ("
     " one INTEGER PRIMARY KEY CHECK (one = 1),"
-    " upto INTEGER NOT NULL,"         // rows up to this one are in here
-    " upto_key INTEGER NOT NULL,"     // its key
-    " minutes_from INTEGER NOT NULL"  // level 0 is complete from this start on
+    " upto INTEGER NOT NULL,"     // rows up to this one are in here
+    " upto_key INTEGER NOT NULL"  // its key
     ");"
-    "INSERT OR IGNORE INTO state VALUES (1, 0, 0, 0);"
+    "INSERT OR IGNORE INTO state VALUES (1, 0, 0);"
+    "CREATE TABLE IF NOT EXISTS kept ("
+    " level INTEGER PRIMARY KEY,"
+    " from_start INTEGER NOT NULL"  // its sums are complete from this start on
+    ");"
+    "INSERT OR IGNORE INTO kept VALUES (0, 0), (1, 0), (2, 0), (3, 0);"
     "CREATE TABLE IF NOT EXISTS totals ("
     " series INTEGER PRIMARY KEY, count INTEGER, first_ns INTEGER, last_ns INTEGER,"
     " last_row INTEGER, position_row INTEGER, position_ns INTEGER);"
@@ -37,7 +41,7 @@ constexpr const char* kSchema =
     " start INTEGER, series INTEGER, rows BLOB,"
     " PRIMARY KEY (start, series)) WITHOUT ROWID;"
     "PRAGMA user_version=1;"  // kVersion
-    "COMMIT";
+    "COMMIT; PRAGMA synchronous=NORMAL";
 
 constexpr const char* kNextRows =
     "SELECT rowid, key, timestamp_ns, series, value,"
@@ -59,7 +63,7 @@ constexpr const char* kAddTotals =
     " position_row = iif(excluded.position_row > 0 AND excluded.position_ns >= position_ns,"
     "  excluded.position_row, position_row),"
     " position_ns = max(position_ns, excluded.position_ns)";
-constexpr const char* kSetState = "UPDATE state SET upto = ?1, upto_key = ?2, minutes_from = ?3";
+constexpr const char* kSetState = "UPDATE state SET upto = ?1, upto_key = ?2";
 
 void AppendNumber(std::uint64_t number, std::string* bytes) {
   for (; number >= 0x80; number >>= 7) bytes->push_back(static_cast<char>(number | 0x80));
@@ -229,7 +233,7 @@ Status Summary::StartOverIfOther() {
   if (same.value() == 1) return Ok{};
   return Execute(summary_.get(),
                  "DELETE FROM sums; DELETE FROM places; DELETE FROM totals;"
-                 "UPDATE state SET upto = 0, upto_key = 0, minutes_from = 0");
+                 "UPDATE state SET upto = 0, upto_key = 0; UPDATE kept SET from_start = 0");
 }
 
 Status Summary::Collect(Pending* pending) {
@@ -290,31 +294,40 @@ Status Summary::Run(sqlite3_stmt* statement) {
 }
 
 Status Summary::Write(const Pending& pending, std::int64_t wall_ns) {
-  auto minutes_from = ReadNumber(summary_.get(), "SELECT minutes_from FROM state");
-  if (!minutes_from.ok()) return minutes_from.error();
-  // It moves a day at a time, and never back.
-  const std::int64_t day_ns = kLevelMs.back() * kNsPerMs;
-  const std::int64_t edge_ns =
-      std::max<std::int64_t>(wall_ns - kMinutesKeptNs, 0) / day_ns * day_ns;
-  const std::int64_t edge = edge_ns / kNsPerMs / kLevelMs[0];
-  if (edge > minutes_from.value()) {
-    minutes_from = edge;
-    const std::string sql = "DELETE FROM sums WHERE level = 0 AND start < " + std::to_string(edge);
-    if (Status done = Execute(summary_.get(), sql.c_str()); !done.ok()) return done;
-  }
-  if (Status done = WriteLevels(pending, minutes_from.value()); !done.ok()) return done;
+  if (Status done = ForgetBefore(wall_ns); !done.ok()) return done;
+  if (Status done = WriteLevels(pending); !done.ok()) return done;
   if (Status done = WriteRest(pending); !done.ok()) return done;
   sqlite3_bind_int64(set_state_.get(), 1, pending.upto);
   sqlite3_bind_int64(set_state_.get(), 2, pending.upto_key);
-  sqlite3_bind_int64(set_state_.get(), 3, minutes_from.value());
   return Run(set_state_.get());
 }
 
-Status Summary::WriteLevels(const Pending& pending, std::int64_t minutes_from) {
+// Where the sums of a level begin moves a day at a time, and never back.
+Status Summary::ForgetBefore(std::int64_t wall_ns) {
+  const std::int64_t today = wall_ns / kNsPerMs / kLevelMs.back();
+  for (std::size_t level = 0; level < kLevelMs.size(); ++level) {
+    const std::string of_level = " WHERE level = " + std::to_string(level);
+    const auto from =
+        ReadNumber(summary_.get(), ("SELECT from_start FROM kept" + of_level).c_str());
+    if (!from.ok()) return from.error();
+    kept_from_[level] = from.value();
+    const std::int64_t start =
+        (today - kLevelKeptDays[level]) * (kLevelMs.back() / kLevelMs[level]);
+    if (kLevelKeptDays[level] == 0 || start <= from.value()) continue;
+    kept_from_[level] = start;
+    const std::string sql = "DELETE FROM sums" + of_level + " AND start < " +
+                            std::to_string(start) +
+                            "; UPDATE kept SET from_start = " + std::to_string(start) + of_level;
+    if (Status done = Execute(summary_.get(), sql.c_str()); !done.ok()) return done;
+  }
+  return Ok{};
+}
+
+Status Summary::WriteLevels(const Pending& pending) {
   sqlite3_stmt* add = add_sums_.get();
   for (std::size_t level = 0; level < kLevelMs.size(); ++level) {
     for (const auto& [key, sums] : pending.levels[level]) {
-      if (level == 0 && key.first < minutes_from) continue;
+      if (key.first < kept_from_[level]) continue;
       sqlite3_bind_int64(add, 1, static_cast<std::int64_t>(level));
       sqlite3_bind_int64(add, 2, key.first);
       sqlite3_bind_int64(add, 3, key.second);

@@ -28,10 +28,11 @@ namespace collector {
 
 // Sums of the numbers of a series in a span of time, and the spans there are.
 inline constexpr std::array<std::int64_t, 4> kLevelMs = {60'000, 600'000, 3'600'000, 86'400'000};
-inline constexpr std::size_t kPlacesLevel = 1;  // the span in which the places of rows are kept
-// The finest sums are kept for a week. Beyond it the single events take their part, which are found
-// by their places.
-inline constexpr std::int64_t kMinutesKeptNs = 7 * 24 * 3'600 * kNsPerSecond;
+// How long the sums of each are kept; 0: for ever. Of a device that reports every quarter of an
+// hour the finest are as many as its events. Beyond it the single events take their part, which are
+// found by their places.
+inline constexpr std::array<std::int64_t, 4> kLevelKeptDays = {7, 60, 0, 0};
+inline constexpr std::size_t kPlacesLevel = 2;  // the span in which the places of rows are kept
 // Rows a reader takes itself beyond `upto`, and rows of one pass.
 inline constexpr std::int64_t kTailRowsMax = 200'000;
 inline constexpr std::int64_t kPassRowsMax = 50'000;
@@ -110,7 +111,8 @@ class Summary {
   Status Take(Pending* pending, std::int64_t rows);
   Status StartOverIfOther();
   Status Write(const Pending& pending, std::int64_t wall_ns);
-  Status WriteLevels(const Pending& pending, std::int64_t minutes_from);
+  Status ForgetBefore(std::int64_t wall_ns);
+  Status WriteLevels(const Pending& pending);
   Status WriteRest(const Pending& pending);
   Status Run(sqlite3_stmt* statement);
   [[nodiscard]] Error LastError(sqlite3* connection);
@@ -123,6 +125,7 @@ class Summary {
   SqliteStatement add_places_;
   SqliteStatement add_totals_;
   SqliteStatement set_state_;
+  std::array<std::int64_t, kLevelMs.size()> kept_from_{};  // of this pass: the first start of each
 };
 
 }  // namespace collector

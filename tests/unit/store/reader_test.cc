@@ -230,7 +230,7 @@ TEST_CASE("charts are as computed from all events, whatever the summary has") {
     CheckCharts(world, world.Open().get());
   }
   SECTION("all of them, the minutes of most gone") {
-    world.Summarise(kBaseNs + 20 * 24 * kHourNs);
+    world.Summarise(kBaseNs + 70 * 24 * kHourNs);
     CheckCharts(world, world.Open().get());
   }
   SECTION("some of them, in several passes, the minutes going meanwhile") {
