@@ -43,8 +43,9 @@ void LiveFeed::Work() {
   pthread_setname_np(pthread_self(), "live-feed");
   setpriority(PRIO_PROCESS, 0, kNice);  // of this thread, on Linux
   for (int tick = 0;; ++tick) {
-    if (tick % kTicksPerSample == 0) TakeSample();
-    if (reader_) Follow();
+    const bool sample = tick % kTicksPerSample == 0;
+    if (sample) TakeSample();
+    if (reader_ && (sample || subscribers() > 0)) Follow();
     std::unique_lock lock(mutex_);
     ++turns_;
     changed_.notify_all();
@@ -53,17 +54,14 @@ void LiveFeed::Work() {
   }
 }
 
-// From the moment on in which the first page is there.
+// Where nobody looks it only keeps its place, so that a page that comes misses nothing: it may get
+// what was stored within the second before, too.
 void LiveFeed::Follow() {
-  if (subscribers() == 0) {
-    newest_row_ = -1;
-    return;
-  }
-  auto rows = reader_->NewerThan(newest_row_, newest_row_ < 0 ? 0 : kEventsPerTick, Bounds());
+  const bool wanted = newest_row_ >= 0 && subscribers() > 0;
+  auto rows = reader_->NewerThan(newest_row_, wanted ? kEventsPerTick : 0, Bounds());
   if (!rows.ok()) return;  // the next tick tries again
-  const bool first = newest_row_ < 0;
   newest_row_ = rows.value().newest_row;
-  if (first || rows.value().events.empty()) return;
+  if (!wanted || rows.value().events.empty()) return;
   auto tick = std::make_shared<Tick>();
   tick->events = std::move(rows.value().events);
   tick->skipped = rows.value().skipped;

@@ -80,7 +80,7 @@ class LiveFeed {
   Sample sample_;
 
   // The thread's own.
-  std::int64_t newest_row_ = -1;  // -1: nobody follows
+  std::int64_t newest_row_ = -1;  // -1: not known yet
   struct Stored {
     std::int64_t at_ns;
     std::uint64_t count;

@@ -1,6 +1,6 @@
-// The collector's own page, and what it asks for: GET /, /assets/... and /api/... (docs/page.md).
-// Runs on the threads of the HTTP server, each with a store reader while it asks; nothing here is
-// on the way of an event.
+// The collector's own page, and what it asks for: GET /, /assets/... and /api/...
+// (docs/page-api.md). Runs on the threads of the HTTP server, each with a store reader while it
+// asks; nothing here is on the way of an event.
 #pragma once
 
 #include <spdlog/logger.h>
