@@ -18,7 +18,6 @@ const NO_FILTERS = { namespace: [], sender: [], origin: [], type: [] };
 let view = parseView(location.search);
 let series = new Map(); // key -> as /api/series tells
 let truncated = false;
-let store = null;
 let coap = null;
 let seriesTimer = null;
 let seriesLoaded = null; // a promise
@@ -40,7 +39,6 @@ const live = new Live({
       coap = now.coap;
       if (!events.empty.hidden) showEmpty(); // it tells where to send
     }
-    if (now.store !== store) setStore(now.store);
   },
   events(message) {
     takeLive(message.events);
@@ -103,7 +101,7 @@ async function loadSeries() {
     $('#problem').hidden = true;
   } catch (error) {
     $('#problem').textContent = error.message;
-    $('#problem').hidden = store !== null && store !== 'sqlite';
+    $('#problem').hidden = false;
   }
   filters.offer([...series.values()], truncated);
   charts.show(view, [...series.values()]);
@@ -130,14 +128,6 @@ function takeLive(came) {
   map.add(came);
   events.add(came);
   if (unknown) seriesTimer ??= setTimeout(loadSeries, SERIES_REFRESH_MS);
-}
-
-function setStore(name) {
-  store = name;
-  const elsewhere = name !== 'sqlite';
-  $('#elsewhere').hidden = !elsewhere;
-  for (const id of ['#filters', '#panels', '#events']) $(id).hidden = elsewhere;
-  if (elsewhere) $('#problem').hidden = true;
 }
 
 // What to do when there is nothing to see.

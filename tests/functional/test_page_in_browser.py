@@ -13,7 +13,6 @@ import pytest
 
 import wire
 from browser import SECONDS_MAX, browser, look  # noqa: F401, fixtures
-from fake_engine import FakeEngine
 from processes import Collector, client
 from processes import wait_until as wait_until_within
 from test_store import needs_mounts, small_disk  # noqa: F401, a fixture
@@ -444,21 +443,6 @@ def test_a_full_disk_is_told_with_what_to_do(tmp_path, small_disk, look):
         collector.stop()
     finally:
         collector.kill()
-
-
-def test_where_events_are_kept_elsewhere(start, look):
-    engine = FakeEngine().start()
-    try:
-        page = look(start(store="elasticsearch", sqlite_path=None, elasticsearch_url=engine.url),
-                    expect_trouble=True)
-        page.get_by_role("heading", name="Events are kept in Elasticsearch").wait_for()
-        assert page.locator(".pill").inner_text() == "Serving"
-        for part in ("#filters", "#events", "#panels"):
-            assert page.locator(part).is_hidden()
-        page.wait_for_timeout(300)
-        assert page.locator(".problem:visible").count() == 0
-    finally:
-        engine.stop()
 
 
 def test_long_names_stay_in_their_place(collector, look):
