@@ -96,6 +96,11 @@ class SqliteEvents : public StoredEvents {
 
   Status ReadSpan(const EventFilter& filter, std::int64_t from_ns, std::int64_t to_ns,
                   const Take& take) override {
+    // Opened anew: where a collector was killed, whoever has the file open goes on without its last
+    // commits. Only when all have closed it is its log read again.
+    for (Statement* statement : {&span_, &new_, &last_}) statement->reset();
+    database_.reset();
+    if (Status opened = Open(); !opened.ok()) return opened;
     const auto key = [](std::int64_t ns) { return std::min(ns / kNsPerMs, kMsMax) * kKeysPerMs; };
     const Status bound =
         Bind(span_.get(), {key(from_ns), key(to_ns) + kKeysPerMs + kKeysBeyond, from_ns, to_ns});

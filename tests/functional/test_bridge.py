@@ -242,8 +242,8 @@ class Trio:
 @pytest.mark.slow
 def test_nothing_is_lost_when_each_is_killed_once(tmp_path, start, ending):
     trio = Trio(tmp_path, start, ending)
-    for count, kill in ((400, trio.kill_broker), (300, trio.kill_collector),
-                        (300, trio.kill_bridge)):
+    for count, kill in ((4000, trio.kill_broker), (3000, trio.kill_collector),
+                        (3000, trio.kill_bridge)):
         trio.kill_amid(count, kill)
     trio.check_all_stored_once(30)
 

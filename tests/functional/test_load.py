@@ -92,7 +92,7 @@ def test_kill_in_the_middle_is_reported_as_it_was(start, record_property):
                                         "stored_more": 0}
     unanswered = verified["unanswered"]
     assert result["unanswered"] == unanswered["not_stored"] + unanswered["stored_once"] > 0
-    assert len(collector.rows()) == result["stored"] + unanswered["stored_once"]
+    assert len(collector.rows()) == result["stored"] + unanswered["stored_once"], out
     record_property("note", f"kill -9 under `client load`: {result['stored']} acknowledged, all "
                             f"stored once; {unanswered['stored_once']} stored and "
                             f"{unanswered['not_stored']} not of {result['unanswered']} unanswered")
