@@ -1,16 +1,15 @@
 #include "collector/http/live_feed.h"
 
 #include <pthread.h>
-#include <sys/resource.h>
 
 #include <chrono>
 
+#include "collector/base/background.h"
 #include "collector/base/clock.h"
 
 namespace collector {
 namespace {
 
-constexpr int kNice = 10;
 constexpr std::chrono::milliseconds kTick(250);
 constexpr int kTicksPerSample = 4;
 constexpr std::size_t kTicksKept = 8;
@@ -41,7 +40,7 @@ LiveFeed::Sample LiveFeed::Latest() const {
 
 void LiveFeed::Work() {
   pthread_setname_np(pthread_self(), "live-feed");
-  setpriority(PRIO_PROCESS, 0, kNice);  // of this thread, on Linux
+  RunInBackground();
   for (int tick = 0;; ++tick) {
     const bool sample = tick % kTicksPerSample == 0;
     if (sample) TakeSample();

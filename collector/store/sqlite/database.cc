@@ -117,6 +117,8 @@ Status Database::Prepare() {
   for (const std::string& sql : {std::string(kPragmas), Schema()}) {
     if (Status done = Execute(sql.c_str()); !done.ok()) return done;
   }
+  checkpoint_at_ = kCheckpointPages;
+  sqlite3_wal_hook(database_.get(), OnWal, this);
   for (const auto& [sql, statement] : {std::pair{"BEGIN IMMEDIATE", &begin_},
                                        {kInsert, &insert_},
                                        {kSelect, &select_},
@@ -153,6 +155,20 @@ Status Database::CheckIsOurs() {
                                               "; use that version or newer)"};
   }
   return Ok{};
+}
+
+// After each commit, with the pages that are in the WAL. Not SQLite's own rule, which tries again
+// at every commit while a reader keeps the WAL from starting anew: pages that many commits write
+// would be copied by each of them.
+int Database::OnWal(void* self, sqlite3* database, const char* name, int pages) {
+  int* const checkpoint_at = &static_cast<Database*>(self)->checkpoint_at_;
+  if (pages >= *checkpoint_at) {
+    sqlite3_wal_checkpoint_v2(database, name, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
+    *checkpoint_at = pages + kCheckpointPages;
+  } else if (pages < kCheckpointPages) {
+    *checkpoint_at = kCheckpointPages;
+  }
+  return SQLITE_OK;  // what was not copied now is copied later
 }
 
 Status Database::StoreRow(const Batch& batch, std::int64_t key, Row* row) {

@@ -33,13 +33,15 @@ class Database {
   Status CheckIsOurs();
   Status Execute(const char* sql);
   Result<std::int64_t> ReadNumber(const char* sql);
+  static int OnWal(void* self, sqlite3* database, const char* name, int pages);
   Status StoreRow(const Batch& batch, std::int64_t key, Row* row);
   Result<bool> HasKey(std::int64_t key, bool is_its_own, const EventId& id);
   void BindRow(const Row& row, std::int64_t series, const char* text);
   [[nodiscard]] Error LastError(const std::string& what);
 
   std::string path_;
-  bool busy_ = false;  // the last error was that another process holds a lock
+  bool busy_ = false;      // the last error was that another process holds a lock
+  int checkpoint_at_ = 0;  // when so many pages are in the WAL
   SqliteConnection database_;
   SqliteStatement begin_;
   SqliteStatement insert_;

@@ -7,8 +7,10 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <thread>
 #include <vector>
 
+#include "collector/base/background.h"
 #include "collector/store/sqlite/reader.h"
 
 namespace collector {
@@ -18,8 +20,9 @@ class ReaderPool {
   ReaderPool(std::string database, std::size_t readers, std::size_t waiting_max)
       : database_(std::move(database)), waiting_max_(waiting_max), idle_(readers) {}
 
-  // Runs `query`, which takes a Reader* and returns a Result, with a reader on this thread. None:
-  // it was not run, because too many ask, or no reader came free by `until_ns` (monotonic).
+  // Runs `query`, which takes a Reader* and returns a Result, with a reader and in the background,
+  // and waits for it. None: it was not run, because too many ask, or no reader came free by
+  // `until_ns` (monotonic).
   template <typename Query>
   auto Run(std::int64_t until_ns, Query query) {
     using Answer = decltype(query(static_cast<Reader*>(nullptr)));
@@ -34,7 +37,12 @@ class ReaderPool {
         answer.emplace(opened.error());
       }
     }
-    if (*place != nullptr) answer.emplace(query(place->get()));
+    if (*place != nullptr) {
+      std::thread([&] {
+        RunInBackground();
+        answer.emplace(query(place->get()));
+      }).join();
+    }
     Return(std::move(*place));
     return answer;
   }

@@ -48,6 +48,7 @@ inline constexpr const char* kCreate =
 // 16 save nothing once every series is there, and a tenth of the CPU while all of 500,000 are new.
 inline constexpr const char* kPragmas =
     "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
-    "PRAGMA wal_autocheckpoint=16384; PRAGMA journal_size_limit=67108864";
+    "PRAGMA journal_size_limit=67108864";
+inline constexpr int kCheckpointPages = 16'384;
 
 }  // namespace collector

@@ -1,14 +1,14 @@
 #include "collector/store/sqlite/summariser.h"
 
 #include <pthread.h>
-#include <sys/resource.h>
 
 #include <chrono>
+
+#include "collector/base/background.h"
 
 namespace collector {
 namespace {
 
-constexpr int kNice = 19;
 constexpr std::int64_t kLookMs = 1'000;
 constexpr std::int64_t kAfterErrorMs = 30'000;
 // A pass writes each page of a span once, however many events were added to it: so they are made
@@ -50,7 +50,7 @@ bool Summariser::Wait(std::int64_t ms) {
 
 void Summariser::Work() {
   pthread_setname_np(pthread_self(), "summariser");
-  setpriority(PRIO_PROCESS, 0, kNice);  // of this thread, on Linux
+  RunInBackground();
   std::int64_t wait_ms = 0;
   while (Wait(wait_ms)) {
     wait_ms = kLookMs;
