@@ -125,6 +125,16 @@ def test_one_version_everywhere():
     assert f"ARG VERSION={version}\n" in (ROOT / "Dockerfile").read_text()
 
 
+def test_one_elasticsearch_everywhere():
+    """Compose and chart run what the tests of real engines run."""
+    tested = re.search(r"<engine.version>(.+)</engine.version>",
+                       (ROOT / "scripts/engines/elasticsearch/pom.xml").read_text())[1]
+    compose = (ROOT / "docker-compose.yml").read_text()
+    assert re.findall(r"ELASTIC_VERSION:-([^}]+)}", compose) == [tested, tested]
+    chart = (ROOT / "chart/values.yaml").read_text()
+    assert re.findall(r"elasticsearch\.version --.*\n  version: (\S+)", chart) == [tested]
+
+
 def test_compose_mounts_what_there_is():
     text = (ROOT / "docker-compose.yml").read_text()
     mounted = re.findall(r"^ +- (\./\S+?):", text, re.MULTILINE)
