@@ -79,6 +79,7 @@ App::App(const Config& config, UniqueFd signals, std::shared_ptr<spdlog::logger>
     : config_(config), log_(std::move(log)), signals_(std::move(signals)) {}
 
 Status App::Build(SocketSet sockets) {
+  if (Status read = ReadHttpToken(); !read.ok()) return read;
   auto poller = Poller::Create();
   if (!poller.ok()) return poller.error();
   poller_ = std::move(poller).value();
@@ -122,9 +123,23 @@ Status App::Build(SocketSet sockets) {
     if (config_.store == "sqlite") page.sqlite_path = config_.sqlite_path;
     page_ = Page::Create(page, &state_, &metrics_, log_);
   }
-  auto admin = AdminServer::Create(config_.http_listen, &state_, &metrics_, page_.get());
+  auto admin = AdminServer::Create({.listen = config_.http_listen, .token = http_token_}, &state_,
+                                   &metrics_, page_.get());
   if (!admin.ok()) return admin.error();
   admin_ = std::move(admin).value();
+  return Ok{};
+}
+
+Status App::ReadHttpToken() {
+  const std::string& file = config_.http_token_file;
+  if (file.empty() && config_.http_token.empty()) return Ok{};
+  auto token = file.empty() ? AccessToken::Create(config_.http_token) : AccessToken::FromFile(file);
+  if (!token.ok()) {
+    const std::string source =
+        file.empty() ? "COLLECTOR_HTTP_TOKEN" : "--http-token-file '" + file + "'";
+    return Error{ErrorCode::kConfig, source + ": " + token.error().message};
+  }
+  http_token_ = token.value();
   return Ok{};
 }
 
@@ -221,6 +236,12 @@ int App::Run(Notifier notifier) {
   log_->info("coap-collector {}, store {} at {}, receive buffer {} KiB{}", COLLECTOR_VERSION,
              store_->name(), StorePlace(config_), endpoint_->receive_buffer_bytes() / 1024,
              Action("starting"));
+  if (!http_token_ && !config_.http_listen.IsLoopback()) {
+    log_->warn(
+        "HTTP at {} is open to all who reach it, page and metrics too; --http-token-file makes it "
+        "ask for a token{}",
+        admin_->Address(), Action("http-open"));
+  }
   // At every level: whoever starts this process with port 0 reads the ports from here.
   const auto always = log_->clone(log_->name());
   always->set_level(spdlog::level::info);

@@ -45,6 +45,7 @@ class App {
   Status Build(SocketSet sockets);
   Status OpenStore();
   Status OpenElasticsearch();
+  Status ReadHttpToken();
   Handler BuildChain();
   void TellLimits();
   void OnSignal();
@@ -58,6 +59,7 @@ class App {
   Metrics metrics_;
   ServiceState state_;
   Notifier notifier_;
+  std::optional<AccessToken> http_token_;
   bool stopping_ = false;
 
   // In the order they are built; each uses only what is above it.

@@ -146,6 +146,8 @@ void AddOptions(CLI::App* app, Raw* raw) {
                   "Addresses that take CoAP over UDP, separated by commas; port 0: a free one");
   app->add_option("--http-listen", raw->http_listen,
                   "Address of the page, /health, /livez, /readyz and /metrics");
+  app->add_option("--http-token-file", config.http_token_file,
+                  "File with a token that the page and /metrics ask for");
   AddChoice(app, "--store", &config.store, {"sqlite", "elasticsearch"}, "Where events are kept");
   app->add_option("--sqlite-path", config.sqlite_path, "File of the sqlite store");
   AddElasticsearchAccess(app, raw);
@@ -246,13 +248,15 @@ Result<std::vector<std::string>> ParseUrls(const std::string& field, const std::
 }
 
 // The secrets' variables are no options: neither a flag nor a file that is shown may hold them.
-void TakeSecrets(const Environment& environment, HttpClientOptions* http) {
+void TakeSecrets(const Environment& environment, Config* config) {
   const auto take = [&](const char* name, std::string* value) {
     if (const char* secret = environment(name)) *value = secret;
   };
-  take("COLLECTOR_ELASTICSEARCH_PASSWORD", &http->password);
-  take("COLLECTOR_ELASTICSEARCH_API_KEY", &http->api_key);
-  take("COLLECTOR_ELASTICSEARCH_BEARER", &http->bearer);
+  HttpClientOptions& http = config->elasticsearch.http;
+  take("COLLECTOR_ELASTICSEARCH_PASSWORD", &http.password);
+  take("COLLECTOR_ELASTICSEARCH_API_KEY", &http.api_key);
+  take("COLLECTOR_ELASTICSEARCH_BEARER", &http.bearer);
+  take("COLLECTOR_HTTP_TOKEN", &config->http_token);
 }
 
 // At most one kind of credentials, each of them whole and given once.
@@ -356,6 +360,10 @@ Result<Config> Finish(const Raw& raw) {
   auto http = SocketAddress::Parse(raw.http_listen);
   if (!http.ok()) return Error{ErrorCode::kConfig, "--http-listen: " + http.error().message};
   config.http_listen = http.value();
+  if (!config.http_token.empty() && !config.http_token_file.empty()) {
+    return Bad("--http-token-file", config.http_token_file,
+               "and COLLECTOR_HTTP_TOKEN exclude each other");
+  }
   if (config.http_listen.port() + config.processes - 1 > 65'535) {
     return Bad("--http-listen", raw.http_listen, "leaves no port to each of --processes");
   }
@@ -391,7 +399,7 @@ std::string FileError(const CLI::App& app, const std::string& what) {
 Result<Invocation> ParseConfig(const std::vector<std::string>& arguments,
                                const Environment& environment) {
   Raw raw;
-  TakeSecrets(environment, &raw.config.elasticsearch.http);
+  TakeSecrets(environment, &raw.config);
   CLI::App app(
       "Takes IoT events over CoAP and answers 2.01 when each is durably stored.\n\n"
       "  collector --sqlite-path /var/lib/coap-collector/events.db\n"
@@ -410,7 +418,8 @@ Result<Invocation> ParseConfig(const std::vector<std::string>& arguments,
   app.footer(
       "Each option is also an environment variable (--sqlite-path: COLLECTOR_SQLITE_PATH) and a\n"
       "key of the file (sqlite-path = \"...\"); flag > environment > file > default.\n"
-      "Secrets come from files or from COLLECTOR_ELASTICSEARCH_PASSWORD, _API_KEY or _BEARER.\n"
+      "Secrets come from files or from COLLECTOR_ELASTICSEARCH_PASSWORD, _API_KEY or _BEARER,\n"
+      "and COLLECTOR_HTTP_TOKEN.\n"
       "Exit status: 0 drained after SIGTERM or SIGINT, 69 the store or an address cannot be used,\n"
       "78 bad configuration.");
 

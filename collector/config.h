@@ -19,6 +19,8 @@ namespace collector {
 struct Config {
   std::vector<SocketAddress> coap_listen;
   SocketAddress http_listen;
+  std::string http_token;  // or its file, or neither: nothing is asked for
+  std::string http_token_file;
   std::string store = "sqlite";
   std::string sqlite_path = "events.db";
   ElasticsearchOptions elasticsearch;

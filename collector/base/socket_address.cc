@@ -74,4 +74,11 @@ bool SocketAddress::IsMulticast() const {
   return IN6_IS_ADDR_MULTICAST(&v6_.sin6_addr);
 }
 
+bool SocketAddress::IsLoopback() const {
+  constexpr std::uint32_t kLoopbackNet = 127;
+  if (family() == AF_INET) return ntohl(v4_.sin_addr.s_addr) >> 24 == kLoopbackNet;
+  const in6_addr& v6 = v6_.sin6_addr;
+  return IN6_IS_ADDR_LOOPBACK(&v6) || (IN6_IS_ADDR_V4MAPPED(&v6) && v6.s6_addr[12] == kLoopbackNet);
+}
+
 }  // namespace collector

@@ -35,6 +35,7 @@ class SocketAddress {
   [[nodiscard]] SocketAddress FurtherBy(std::size_t ports) const;
   [[nodiscard]] bool IsWildcard() const;  // 0.0.0.0 or ::
   [[nodiscard]] bool IsMulticast() const;
+  [[nodiscard]] bool IsLoopback() const;  // reached from this host only
 
  private:
   union {

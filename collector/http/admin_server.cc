@@ -50,20 +50,38 @@ void AddRoutes(httplib::Server* server, const ServiceState* state, const Metrics
   });
 }
 
+// What an orchestrator asks, which has no token.
+bool IsProbe(std::string_view path) {
+  return path == "/health" || path == "/livez" || path == "/readyz";
+}
+
 // Where every request and every answer passes.
-void Frame(httplib::Server* server) {
+void Frame(httplib::Server* server, const std::optional<AccessToken>& token) {
   server->set_default_headers(
       {{"Content-Security-Policy",
         "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"},
        {"X-Content-Type-Options", "nosniff"},
        {"Referrer-Policy", "no-referrer"}});
+  if (!token) return;
+  server->set_pre_routing_handler(
+      [token = *token](const httplib::Request& request, httplib::Response& response) {
+        if (IsProbe(request.path) || token.IsIn(request.get_header_value("Authorization"))) {
+          return httplib::Server::HandlerResponse::Unhandled;
+        }
+        response.status = 401;
+        // Basic, because browsers ask a person for that.
+        response.set_header("WWW-Authenticate", R"(Basic realm="coap-collector", charset="UTF-8")");
+        response.set_content("give the token: as a bearer token, or as the password of any user\n",
+                             "text/plain");
+        return httplib::Server::HandlerResponse::Handled;
+      });
 }
 
 }  // namespace
 
 AdminServer::AdminServer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
-Result<std::unique_ptr<AdminServer>> AdminServer::Create(const SocketAddress& listen,
+Result<std::unique_ptr<AdminServer>> AdminServer::Create(const AdminOptions& options,
                                                          const ServiceState* state,
                                                          const Metrics* metrics, Page* page) {
   auto impl = std::make_unique<Impl>();
@@ -81,15 +99,15 @@ Result<std::unique_ptr<AdminServer>> AdminServer::Create(const SocketAddress& li
     const int on = 1;
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
   });
-  Frame(&server);
+  Frame(&server, options.token);
   AddRoutes(&server, state, metrics);
   if (page != nullptr) page->AddRoutes(&server);
 
-  const std::string text = listen.ToString();
+  const std::string text = options.listen.ToString();
   std::string host = text.substr(0, text.rfind(':'));
   if (host.front() == '[') host = host.substr(1, host.size() - 2);
   errno = 0;
-  int port = listen.port();
+  int port = options.listen.port();
   if (port == 0) {
     port = server.bind_to_any_port(host);
   } else if (!server.bind_to_port(host, port)) {

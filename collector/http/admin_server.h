@@ -3,20 +3,28 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "collector/base/metrics.h"
 #include "collector/base/result.h"
 #include "collector/base/service_state.h"
 #include "collector/base/socket_address.h"
+#include "collector/http/access_token.h"
 #include "collector/http/page.h"
 
 namespace collector {
 
+struct AdminOptions {
+  SocketAddress listen;  // port 0: a free one
+  // All but the probes answer 401 to whoever does not give it.
+  std::optional<AccessToken> token;
+};
+
 class AdminServer {
  public:
-  // Binds (port 0: a free one) and starts serving. All of them outlive it; `page` may be null.
-  static Result<std::unique_ptr<AdminServer>> Create(const SocketAddress& listen,
+  // Binds and starts serving. All of them outlive it; `page` may be null.
+  static Result<std::unique_ptr<AdminServer>> Create(const AdminOptions& options,
                                                      const ServiceState* state,
                                                      const Metrics* metrics, Page* page);
   ~AdminServer();  // stops serving

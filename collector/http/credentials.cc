@@ -1,22 +1,14 @@
 #include "collector/http/credentials.h"
 
-#include <fcntl.h>
 #include <openssl/evp.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
-#include <algorithm>
-#include <array>
-#include <cerrno>
-#include <cstring>
-
+#include "collector/base/check.h"
 #include "collector/base/clock.h"
-#include "collector/base/poller.h"
+#include "collector/base/secret_file.h"
 
 namespace collector {
 namespace {
-
-constexpr std::size_t kSecretBytesMax = 16 * 1024;
 
 std::string Base64(std::string_view text) {
   std::string encoded((text.size() + 2) / 3 * 4, '\0');
@@ -26,11 +18,6 @@ std::string Base64(std::string_view text) {
                                    static_cast<int>(text.size()));
   CHECK(static_cast<std::size_t>(size) == encoded.size());
   return encoded;
-}
-
-// What may stand in a header as it is.
-bool IsToken(std::string_view text) {
-  return std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < '\x7f'; });
 }
 
 Error ConfigError(std::string message) { return {ErrorCode::kConfig, std::move(message)}; }
@@ -117,22 +104,11 @@ Error Credentials::CannotUse(std::string_view why) const {
 }
 
 Result<std::string> Credentials::ReadSecret() {
-  // Not blocking: it may be a pipe that nobody writes to.
-  const UniqueFd file(open(file_.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-  if (file.get() < 0) return CannotUse(std::strerror(errno));
-  struct stat status {};
-  if (fstat(file.get(), &status) != 0) return CannotUse(std::strerror(errno));
-  if (!S_ISREG(status.st_mode)) return CannotUse("not a regular file");
-  // Of the file as it was before it is read: what is written meanwhile is seen the next time.
-  stamp_ = StampOf(status);
-  std::string secret(kSecretBytesMax + 1, '\0');
-  const ssize_t size = read(file.get(), secret.data(), secret.size());
-  if (size < 0) return CannotUse(std::strerror(errno));
-  if (static_cast<std::size_t>(size) > kSecretBytesMax) return CannotUse("longer than 16 KiB");
-  secret.resize(static_cast<std::size_t>(size));
-  if (secret.ends_with('\n')) secret.pop_back();
-  if (secret.ends_with('\r')) secret.pop_back();
-  return secret;
+  auto file = ReadSecretFile(file_);
+  if (!file.ok()) return CannotUse(file.error().message);
+  // What is written meanwhile is seen the next time.
+  stamp_ = StampOf(file.value().status);
+  return std::move(file.value().secret);
 }
 
 Result<std::string> Credentials::HeaderFor(std::string_view secret) const {
@@ -140,7 +116,7 @@ Result<std::string> Credentials::HeaderFor(std::string_view secret) const {
   if (kind_ == Kind::kBasic) {
     return "Authorization: Basic " + Base64(user_ + ":" + std::string(secret));
   }
-  if (!IsToken(secret)) return CannotUse("holds blanks or characters beyond ASCII");
+  if (!IsHeaderText(secret)) return CannotUse("holds blanks or characters beyond ASCII");
   if (kind_ == Kind::kBearer) return "Authorization: Bearer " + std::string(secret);
   const bool plain = secret.find(':') != std::string_view::npos;
   return "Authorization: ApiKey " + (plain ? Base64(secret) : std::string(secret));
