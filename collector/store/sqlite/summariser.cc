@@ -21,18 +21,21 @@ constexpr std::int64_t kBreathMs = 2;
 
 Result<std::unique_ptr<Summariser>> Summariser::Create(const std::string& database,
                                                        std::shared_ptr<spdlog::logger> log) {
-  auto summary = Summary::Open(database);
-  if (!summary.ok()) return summary.error();
-  return std::unique_ptr<Summariser>(
-      new Summariser(database, std::move(summary).value(), std::move(log)));
+  std::unique_ptr<Summariser> summariser(new Summariser(database, std::move(log)));
+  if (Status started = summariser->Start(); !started.ok()) return started.error();
+  return summariser;
 }
 
-Summariser::Summariser(std::string database, std::unique_ptr<Summary> summary,
-                       std::shared_ptr<spdlog::logger> log)
-    : database_(std::move(database)),
-      log_(std::move(log)),
-      summary_(std::move(summary)),
-      thread_([this] { Work(); }) {}
+Summariser::Summariser(std::string database, std::shared_ptr<spdlog::logger> log)
+    : database_(std::move(database)), log_(std::move(log)) {}
+
+Status Summariser::Start() {
+  auto summary = Summary::Open(database_, &stopping_);
+  if (!summary.ok()) return summary.error();
+  summary_ = std::move(summary).value();
+  thread_ = std::thread([this] { Work(); });
+  return Ok{};
+}
 
 Summariser::~Summariser() {
   {
@@ -40,12 +43,12 @@ Summariser::~Summariser() {
     stopping_ = true;
   }
   stop_.notify_all();
-  thread_.join();
+  if (thread_.joinable()) thread_.join();
 }
 
 bool Summariser::Wait(std::int64_t ms) {
   std::unique_lock lock(mutex_);
-  return !stop_.wait_for(lock, std::chrono::milliseconds(ms), [this] { return stopping_; });
+  return !stop_.wait_for(lock, std::chrono::milliseconds(ms), [this] { return stopping_.load(); });
 }
 
 void Summariser::Work() {
@@ -76,10 +79,12 @@ void Summariser::MakePass() {
   last_pass_ns_ = now.monotonic_ns;
   const auto made = summary_->Pass(now.wall_ns);
   if (!made.ok()) {
+    if (stopping_) return;
     if (!failing_) log_->warn("{}; what the page shows of it will be late", made.error().message);
     failing_ = true;
     if (made.error().code != ErrorCode::kInvalid) return;
-    if (auto again = Summary::Open(database_); again.ok()) summary_ = std::move(again).value();
+    if (auto again = Summary::Open(database_, &stopping_); again.ok())
+      summary_ = std::move(again).value();
     return;
   }
   if (failing_) log_->warn("the summary is written again");

@@ -19,7 +19,7 @@ class Summariser {
   // Opens the summary and starts. An error: there can be no summary, and no page.
   static Result<std::unique_ptr<Summariser>> Create(const std::string& database,
                                                     std::shared_ptr<spdlog::logger> log);
-  ~Summariser();  // stops, within a pass
+  ~Summariser();  // stops at the next row: the thread may be given very little CPU
   Summariser(const Summariser&) = delete;
   Summariser& operator=(const Summariser&) = delete;
 
@@ -27,8 +27,8 @@ class Summariser {
   [[nodiscard]] std::int64_t behind() const { return behind_.load(std::memory_order_relaxed); }
 
  private:
-  Summariser(std::string database, std::unique_ptr<Summary> summary,
-             std::shared_ptr<spdlog::logger> log);
+  Summariser(std::string database, std::shared_ptr<spdlog::logger> log);
+  Status Start();
   void Work();
   bool Due();
   void MakePass();
@@ -39,7 +39,7 @@ class Summariser {
   std::atomic<std::int64_t> behind_{0};
   std::mutex mutex_;
   std::condition_variable stop_;
-  bool stopping_ = false;
+  std::atomic<bool> stopping_{false};  // set under the mutex
 
   // The thread's own.
   std::unique_ptr<Summary> summary_;

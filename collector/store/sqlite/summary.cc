@@ -146,12 +146,13 @@ Result<std::int64_t> Summary::ReadNumber(sqlite3* connection, const char* sql) {
   return std::int64_t{sqlite3_column_int64(statement.get(), 0)};
 }
 
-Result<std::unique_ptr<Summary>> Summary::Open(const std::string& database) {
-  std::unique_ptr<Summary> summary(new Summary(database));
+Result<std::unique_ptr<Summary>> Summary::Open(const std::string& database,
+                                               const std::atomic<bool>* stop) {
+  std::unique_ptr<Summary> summary(new Summary(database, stop));
   Status prepared = summary->Prepare();
   if (prepared.ok()) return summary;
   if (prepared.error().code != ErrorCode::kInvalid) return prepared.error();
-  summary.reset(new Summary(database));
+  summary.reset(new Summary(database, stop));
   for (const char* suffix : {"", "-wal", "-shm"}) {
     std::error_code ignored;
     std::filesystem::remove(PathOf(database) + suffix, ignored);
@@ -262,7 +263,7 @@ Status Summary::Take(Pending* pending, std::int64_t rows) {
   sqlite3_bind_int64(next, 1, pending->upto);
   sqlite3_bind_int64(next, 2, rows);
   int stepped = SQLITE_ROW;
-  while ((stepped = sqlite3_step(next)) == SQLITE_ROW) {
+  while (!stopped() && (stepped = sqlite3_step(next)) == SQLITE_ROW) {
     const std::int64_t row = sqlite3_column_int64(next, 0);
     const std::int64_t timestamp_ns = sqlite3_column_int64(next, 2);
     const std::int64_t series = sqlite3_column_int64(next, 3);
@@ -282,11 +283,17 @@ Status Summary::Take(Pending* pending, std::int64_t rows) {
     ++pending->taken;
   }
   sqlite3_reset(next);
+  if (stopped()) return Stopped();
   if (stepped != SQLITE_DONE) return LastError(events_.get());
   return Ok{};
 }
 
+Error Summary::Stopped() const {
+  return {ErrorCode::kUnavailable, PathOf(database_path_) + ": stopped"};
+}
+
 Status Summary::Run(sqlite3_stmt* statement) {
+  if (stopped()) return Stopped();
   const int stepped = sqlite3_step(statement);
   sqlite3_reset(statement);
   if (stepped != SQLITE_DONE) return LastError(summary_.get());

@@ -12,6 +12,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -76,8 +77,10 @@ class Summary {
   static std::string PathOf(const std::string& database) { return database + "-summary"; }
 
   // Opens or creates the summary of an existing database. One that is damaged, or of another
-  // version, is deleted and begun anew.
-  static Result<std::unique_ptr<Summary>> Open(const std::string& database);
+  // version, is deleted and begun anew. A pass ends with an error at its next row once `*stop`,
+  // which outlives the summary.
+  static Result<std::unique_ptr<Summary>> Open(const std::string& database,
+                                               const std::atomic<bool>* stop);
   Summary(const Summary&) = delete;
   Summary& operator=(const Summary&) = delete;
 
@@ -103,7 +106,8 @@ class Summary {
     std::int64_t taken = 0;
   };
 
-  explicit Summary(std::string database) : database_path_(std::move(database)) {}
+  Summary(std::string database, const std::atomic<bool>* stop)
+      : database_path_(std::move(database)), stop_(stop) {}
   Status Prepare();
   Status Execute(sqlite3* connection, const char* sql);
   Result<std::int64_t> ReadNumber(sqlite3* connection, const char* sql);
@@ -115,9 +119,12 @@ class Summary {
   Status WriteLevels(const Pending& pending);
   Status WriteRest(const Pending& pending);
   Status Run(sqlite3_stmt* statement);
+  [[nodiscard]] bool stopped() const { return stop_->load(std::memory_order_relaxed); }
+  [[nodiscard]] Error Stopped() const;
   [[nodiscard]] Error LastError(sqlite3* connection);
 
   std::string database_path_;
+  const std::atomic<bool>* const stop_;
   SqliteConnection events_;  // reads only
   SqliteConnection summary_;
   SqliteStatement next_rows_;

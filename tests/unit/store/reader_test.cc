@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <filesystem>
 #include <map>
 #include <random>
@@ -106,7 +107,7 @@ struct World {
   }
 
   void Summarise(std::int64_t wall_ns) {
-    auto summary = Summary::Open(file.Path());
+    auto summary = Summary::Open(file.Path(), &stop);
     REQUIRE(summary.ok());
     for (;;) {
       const auto progress = summary.value()->Pass(wall_ns);
@@ -116,13 +117,14 @@ struct World {
   }
 
   std::unique_ptr<Reader> Open() {
-    REQUIRE(Summary::Open(file.Path()).ok());
+    REQUIRE(Summary::Open(file.Path(), &stop).ok());
     auto reader = Reader::Open(file.Path());
     REQUIRE(reader.ok());
     return std::move(reader).value();
   }
 
   File file;
+  std::atomic<bool> stop{false};
   Ignore ignore;
   std::unique_ptr<Database> database;
   std::mt19937_64 random{20'240'615};
@@ -250,6 +252,21 @@ TEST_CASE("a reader that is open sees what the summary takes meanwhile") {
   world.Summarise(kBaseNs);
   world.Store(world.Random(500));
   CheckCharts(world, reader.get());
+}
+
+TEST_CASE("a pass that is stopped leaves the summary as it was") {
+  World world;
+  world.Store(world.Random(500));
+  world.Summarise(kBaseNs);
+  world.Store(world.Random(500));
+  const auto summary = Summary::Open(world.file.Path(), &world.stop);
+  REQUIRE(summary.ok());
+  world.stop = true;
+  CHECK_FALSE(summary.value()->Pass(kBaseNs).ok());
+  CHECK(summary.value()->Behind().value() == 500);
+  world.stop = false;
+  CHECK(summary.value()->Pass(kBaseNs).value().taken == 500);
+  CheckCharts(world, world.Open().get());
 }
 
 TEST_CASE("events come in pages, without a gap and without one twice") {
