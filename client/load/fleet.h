@@ -88,7 +88,6 @@ class Fleet {
   [[nodiscard]] std::int64_t NextTurn() const;
   [[nodiscard]] std::size_t in_flight() const { return flights_.size() - free_.size(); }
   [[nodiscard]] bool sending() const;
-  [[nodiscard]] bool is_closed_loop() const { return options_.rate == 0; }
   [[nodiscard]] bool measuring() const { return now_ns_ >= from_ns_ && now_ns_ < to_ns_; }
 
   // So far; measured_ns and elapsed_ns are right once it is done.

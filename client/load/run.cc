@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::int64_t kGlanceNs = 200'000'000;
 constexpr std::int64_t kSpinNs = 5'000'000;      // look again at once this long before sleeping
-constexpr std::int64_t kSleepNsMin = 30'000;     // less is slept too long
+constexpr std::int64_t kWakeNs = 300'000;        // a sleep may take so much longer than it should
 constexpr std::int64_t kSleepNsMax = 1'000'000;  // answers may come while the clock is not read
 constexpr std::int64_t kDrainInterruptedNs = 2'000'000'000;
 
@@ -26,8 +26,9 @@ std::int64_t CpuNs() {
 
 }  // namespace
 
-// A closed loop looks again at once for a while before it sleeps: waking it would cost the
-// collector, which may share its machine. An open loop sleeps until the next event is due.
+// Looks again at once for a while before it sleeps, and wakes before an event is due: being woken
+// takes time, which would be measured as the collector's, and costs whoever wakes it, which may be
+// a collector on the same machine.
 LoadCost RunLoad(Fleet* fleet, Devices* devices, const Glance& glance) {
   prctl(PR_SET_TIMERSLACK, 1UL);
   const Instant began = ReadClock();
@@ -52,9 +53,9 @@ LoadCost RunLoad(Fleet* fleet, Devices* devices, const Glance& glance) {
       if (!glance(*fleet, now_ns - began.monotonic_ns)) fleet->Stop(now_ns, kDrainInterruptedNs);
     }
     if (fleet->done()) break;
-    const std::int64_t sleep_ns = std::min(fleet->NextTurn() - now_ns, kSleepNsMax);
-    const bool spin = fleet->is_closed_loop() && now_ns - heard_ns < kSpinNs;
-    if (!arrivals.empty() || spin || sleep_ns < kSleepNsMin) continue;
+    const std::int64_t sleep_ns = std::min(fleet->NextTurn() - now_ns - kWakeNs, kSleepNsMax);
+    const bool spin = fleet->in_flight() > 0 && now_ns - heard_ns < kSpinNs;
+    if (!arrivals.empty() || spin || sleep_ns <= 0) continue;
     devices->Wait(sleep_ns);
     const std::int64_t woken_ns = MonotonicNs();
     if (fleet->measuring()) slept_ns += woken_ns - now_ns;
