@@ -102,21 +102,8 @@ Status App::Build(SocketSet sockets) {
       &metrics_);
   access_log_ = std::make_unique<AccessLog>(log_, &metrics_, config_.log_requests_per_second_max);
 
-  EndpointOptions endpoint_options;
-  endpoint_options.datagram_bytes_max =
-      std::max(config_.payload_bytes_max, kBlockBytesMax) + kDatagramOverheadBytes;
-  endpoint_options.message_layer = {
-      .exchanges_pending_max = config_.pending_events_max + kExchangesForOthers,
-      .exchanges_remembered_max = config_.dedup_entries_max,
-      .payload_bytes_max = config_.payload_bytes_max,
-      .seed = RandomSeed()};
-  auto endpoint = CoapEndpoint::Create(endpoint_options, std::move(sockets), BuildChain(),
-                                       poller_.get(), &metrics_);
-  if (!endpoint.ok()) return endpoint.error();
-  endpoint_ = std::move(endpoint).value();
+  if (Status opened = OpenCoap(std::move(sockets)); !opened.ok()) return opened;
   TellLimits();
-
-  state_.coap_addresses = endpoint_->Addresses();
 
   if (config_.page) {
     PageOptions page = config_.page_limits;
@@ -140,6 +127,31 @@ Status App::ReadHttpToken() {
     return Error{ErrorCode::kConfig, source + ": " + token.error().message};
   }
   http_token_ = token.value();
+  return Ok{};
+}
+
+Status App::OpenCoap(SocketSet sockets) {
+  EndpointOptions endpoint_options;
+  endpoint_options.datagram_bytes_max =
+      std::max(config_.payload_bytes_max, kBlockBytesMax) + kDatagramOverheadBytes;
+  endpoint_options.message_layer = {
+      .exchanges_pending_max = config_.pending_events_max + kExchangesForOthers,
+      .exchanges_remembered_max = config_.dedup_entries_max,
+      .payload_bytes_max = config_.payload_bytes_max,
+      .seed = RandomSeed()};
+  const Handler chain = BuildChain();
+  auto endpoint =
+      CoapEndpoint::Create(endpoint_options, std::move(sockets), chain, poller_.get(), &metrics_);
+  if (!endpoint.ok()) return endpoint.error();
+  endpoint_ = std::move(endpoint).value();
+  state_.coap_addresses = endpoint_->Addresses();
+  if (config_.coaps.listen.empty()) return Ok{};
+  DtlsOptions dtls_options = config_.coaps;
+  dtls_options.message_layer = endpoint_options.message_layer;
+  dtls_options.message_layer.seed = RandomSeed();
+  auto dtls = DtlsEndpoint::Create(dtls_options, chain, poller_.get(), &metrics_, log_);
+  if (!dtls.ok()) return dtls.error();
+  dtls_ = std::move(dtls).value();
   return Ok{};
 }
 
@@ -246,7 +258,8 @@ int App::Run(Notifier notifier) {
   const auto always = log_->clone(log_->name());
   always->set_level(spdlog::level::info);
   const std::string listening =
-      fmt::format("listening coap={} http={}", endpoint_->Addresses(), admin_->Address());
+      fmt::format("listening coap={} http={}{}", endpoint_->Addresses(), admin_->Address(),
+                  dtls_ ? " coaps=" + dtls_->Addresses() : std::string());
   always->info("{}{}", listening, Action("listening"));
   notifier_ = std::move(notifier);
   if (Status told = notifier_.Ready(listening); !told.ok()) log_->warn(told.error().message);
@@ -273,6 +286,7 @@ int App::Run(Notifier notifier) {
 // How long the loop may sleep: until the first of its parts wants to be woken.
 int App::TurnMs() const {
   std::int64_t due_ns = std::min({store_->due_ns(), endpoint_->due_ns(), notifier_.due_ns()});
+  if (dtls_) due_ns = std::min(due_ns, dtls_->due_ns());
   if (request_metrics_) due_ns = std::min(due_ns, request_metrics_->due_ns());
   const std::int64_t wait_ns = due_ns - ReadClock().monotonic_ns;
   if (due_ns == kNever || wait_ns > kTurnMsMax * kNsPerMs) return kTurnMsMax;
@@ -285,10 +299,12 @@ void App::Turn() {
   store_->Tick(now);
   events_->Tick(now);
   endpoint_->SetTime(now);
+  if (dtls_) dtls_->SetTime(now);
   if (request_sampler_) request_sampler_->SetTime(now);
   poller_->Dispatch();
   store_->Flush();
   endpoint_->Flush();
+  if (dtls_) dtls_->Flush();
   access_log_->Tick(now.monotonic_ns);
   notifier_.Tick(now.monotonic_ns);
   const bool store_fails = store_->health() == StoreHealth::kFailing;
@@ -297,6 +313,8 @@ void App::Turn() {
   state_.store_failing.store(store_fails, std::memory_order_relaxed);
 }
 
-bool App::Drained() const { return events_->pending() == 0 && endpoint_->pending() == 0; }
+bool App::Drained() const {
+  return events_->pending() == 0 && endpoint_->pending() == 0 && (!dtls_ || dtls_->pending() == 0);
+}
 
 }  // namespace collector

@@ -10,6 +10,7 @@
 #include "collector/base/poller.h"
 #include "collector/base/result.h"
 #include "collector/base/service_state.h"
+#include "collector/coap/dtls_endpoint.h"
 #include "collector/coap/endpoint.h"
 #include "collector/config.h"
 #include "collector/handlers/events.h"
@@ -46,6 +47,7 @@ class App {
   Status OpenStore();
   Status OpenElasticsearch();
   Status ReadHttpToken();
+  Status OpenCoap(SocketSet sockets);
   Handler BuildChain();
   void TellLimits();
   void OnSignal();
@@ -73,7 +75,8 @@ class App {
   std::unique_ptr<BodyAssembly> bodies_;
   std::unique_ptr<AccessLog> access_log_;
   std::unique_ptr<CoapEndpoint> endpoint_;
-  std::unique_ptr<Page> page_;  // none: it is not wanted
+  std::unique_ptr<DtlsEndpoint> dtls_;  // none: there are no keys
+  std::unique_ptr<Page> page_;          // none: it is not wanted
   std::unique_ptr<AdminServer> admin_;
 };
 

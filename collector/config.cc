@@ -18,6 +18,7 @@ namespace {
 struct Raw {
   Config config;
   std::string coap_listen = "0.0.0.0:5683,[::]:5683";
+  std::string coaps_listen = "0.0.0.0:5684,[::]:5684";
   std::string http_listen = "127.0.0.1:8080";
   std::string log_format = "auto";
   std::string page = "on";
@@ -76,6 +77,26 @@ void AddLimits(CLI::App* app, Config* config) {
                 "JSON");
   AddNumber(app, "--drain-timeout-seconds", &config->drain_timeout_seconds, 1, 3'600,
             "How long after SIGTERM accepted events may take to be committed");
+}
+
+void AddCoaps(CLI::App* app, Raw* raw) {
+  DtlsOptions* coaps = &raw->config.coaps;
+  CertificateFiles* files = &coaps->certificates;
+  app->add_option("--coaps-listen", raw->coaps_listen,
+                  "Addresses that take CoAP over DTLS; needs --psk-file or --tls-certificate-file");
+  app->add_option("--psk-file", coaps->psk_file,
+                  "Pre-shared keys, identity:key a line, the key hexadecimal or base64");
+  app->add_option("--tls-certificate-file", files->certificate, "Our certificate chain (PEM)");
+  app->add_option("--tls-key-file", files->key, "Its key (PEM)");
+  app->add_option("--tls-client-ca-file", files->client_ca,
+                  "Authorities (PEM) of the certificates that clients must then have");
+  app->add_option("--tls-revocation-file", files->revocation, "Their revocation lists (PEM)");
+  AddNumber<std::size_t>(app, "--coaps-sessions-max", &coaps->sessions_max, 1, 100'000,
+                         "DTLS sessions; beyond it the one that was silent longest ends");
+  AddNumber<unsigned>(app, "--coaps-handshakes-max", &coaps->handshakes_max, 1, 10'000,
+                      "DTLS handshakes under way; beyond it new ones are not answered");
+  AddNumber<unsigned>(app, "--coaps-idle-seconds-max", &coaps->idle_seconds_max, 1, 86'400,
+                      "How long a DTLS session may be silent before it ends");
 }
 
 void AddPage(CLI::App* app, Raw* raw) {
@@ -144,6 +165,7 @@ void AddOptions(CLI::App* app, Raw* raw) {
   Config& config = raw->config;
   app->add_option("--coap-listen", raw->coap_listen,
                   "Addresses that take CoAP over UDP, separated by commas; port 0: a free one");
+  AddCoaps(app, raw);
   app->add_option("--http-listen", raw->http_listen,
                   "Address of the page, /health, /livez, /readyz and /metrics");
   app->add_option("--http-token-file", config.http_token_file,
@@ -344,19 +366,53 @@ std::string HostName() {
   return name.data();
 }
 
+Result<std::vector<SocketAddress>> ParseAddresses(const std::string& field,
+                                                  const std::string& list) {
+  std::vector<SocketAddress> addresses;
+  std::stringstream stream(list);
+  for (std::string text; std::getline(stream, text, ',');) {
+    auto address = SocketAddress::Parse(text);
+    if (!address.ok()) return Error{ErrorCode::kConfig, field + ": " + address.error().message};
+    addresses.push_back(address.value());
+  }
+  if (addresses.empty()) return Bad(field, list, "has no address");
+  return addresses;
+}
+
+Result<DtlsOptions> FinishCoaps(const Raw& raw) {
+  DtlsOptions coaps = raw.config.coaps;
+  const CertificateFiles& files = coaps.certificates;
+  auto addresses = ParseAddresses("--coaps-listen", raw.coaps_listen);
+  if (!addresses.ok()) return addresses.error();
+  if (files.certificate.empty() && !files.key.empty()) {
+    return Bad("--tls-key-file", files.key, "needs --tls-certificate-file");
+  }
+  if (!files.certificate.empty() && files.key.empty()) {
+    return Bad("--tls-certificate-file", files.certificate, "needs --tls-key-file");
+  }
+  if (files.certificate.empty() && !files.client_ca.empty()) {
+    return Bad("--tls-client-ca-file", files.client_ca, "needs --tls-certificate-file");
+  }
+  if (files.client_ca.empty() && !files.revocation.empty()) {
+    return Bad("--tls-revocation-file", files.revocation, "needs --tls-client-ca-file");
+  }
+  if (coaps.psk_file.empty() && files.certificate.empty()) return coaps;
+  if (raw.config.processes > 1) {
+    return Error{ErrorCode::kConfig,
+                 "CoAP over DTLS needs --processes 1: a session lives in one process"};
+  }
+  coaps.listen = std::move(addresses).value();
+  return coaps;
+}
+
 Result<Config> Finish(const Raw& raw) {
   Config config = raw.config;
-  std::stringstream list(raw.coap_listen);
-  for (std::string text; std::getline(list, text, ',');) {
-    auto address = SocketAddress::Parse(text);
-    if (!address.ok()) {
-      return Error{ErrorCode::kConfig, "--coap-listen: " + address.error().message};
-    }
-    config.coap_listen.push_back(address.value());
-  }
-  if (config.coap_listen.empty()) {
-    return Error{ErrorCode::kConfig, "--coap-listen: '" + raw.coap_listen + "' has no address"};
-  }
+  auto coap = ParseAddresses("--coap-listen", raw.coap_listen);
+  if (!coap.ok()) return coap.error();
+  config.coap_listen = std::move(coap).value();
+  auto coaps = FinishCoaps(raw);
+  if (!coaps.ok()) return coaps.error();
+  config.coaps = std::move(coaps).value();
   auto http = SocketAddress::Parse(raw.http_listen);
   if (!http.ok()) return Error{ErrorCode::kConfig, "--http-listen: " + http.error().message};
   config.http_listen = http.value();

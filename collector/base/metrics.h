@@ -93,6 +93,12 @@ struct Metrics {
     std::array<AnswerCounts, kCountedPaths.size()> answers;
     Counter rate_limit_forgotten;  // peers that the table of their limits had no room for
   } coap;
+  struct {             // loop thread: CoAP over DTLS
+    Counter sessions;  // gauge
+    Counter sessions_evicted;
+    Counter handshakes_succeeded;
+    Counter handshakes_failed;
+  } coaps;
   struct {               // loop thread: bodies that come in blocks
     Counter assembling;  // gauge
     Counter completed;

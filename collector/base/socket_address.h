@@ -51,7 +51,7 @@ struct AddressPair {
   SocketAddress remote;
   SocketAddress local;          // its port is not set
   std::uint32_t interface = 0;  // index of the network interface, 0 where it does not matter
-  std::uint32_t socket = 0;     // which of the endpoint's sockets
+  std::uint32_t socket = 0;     // which of the endpoint's sockets, or of its DTLS sessions
 };
 
 }  // namespace collector

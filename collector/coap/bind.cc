@@ -44,7 +44,7 @@ bool WantPacketInfo(int fd, const SocketAddress& address) {
 }
 
 Result<BoundSocket> Bind(const SocketAddress& address, const BindOptions& options) {
-  const std::string name = "coap " + address.ToString();
+  const std::string name = options.name + " " + address.ToString();
   BoundSocket bound{
       .fd = UniqueFd(socket(address.family(), SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)),
       .address = address};

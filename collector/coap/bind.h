@@ -2,6 +2,7 @@
 // another matter. Knows nothing of CoAP.
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "collector/base/poller.h"
@@ -22,6 +23,7 @@ using SocketSet = std::vector<BoundSocket>;
 struct BindOptions {
   std::vector<SocketAddress> listen;     // port 0 takes a free one
   int receive_buffer_bytes = 8'388'608;  // asked for each socket
+  std::string name = "coap";             // for errors
   std::size_t sets = 1;                  // processes that share the addresses
 };
 

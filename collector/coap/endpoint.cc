@@ -75,6 +75,7 @@ void CoapEndpoint::Flush() {
     }
   }
   metrics_->coap.exchanges_pending.Set(layer_.pending());
+  metrics_->coap.exchanges_remembered.Set(layer_.remembered());
 }
 
 void CoapEndpoint::SetTime(Instant now) {

@@ -28,9 +28,10 @@ std::size_t Append(const void* from, std::size_t bytes, std::array<std::uint8_t,
 
 using KeyBytes = std::array<std::uint8_t, 40>;
 
-// Address and port.
-std::size_t AppendPeer(const SocketAddress& peer, KeyBytes* bytes) {
-  std::size_t used = 0;
+// Address and port, and which socket or DTLS session: none knows of another's messages.
+std::size_t AppendPeer(const AddressPair& addresses, KeyBytes* bytes) {
+  const SocketAddress& peer = addresses.remote;
+  std::size_t used = Append(&addresses.socket, sizeof(addresses.socket), bytes, 0);
   if (peer.family() == AF_INET) {
     used = Append(&peer.v4().sin_addr, sizeof(in_addr), bytes, used);
     return Append(&peer.v4().sin_port, sizeof(in_port_t), bytes, used);
@@ -40,14 +41,14 @@ std::size_t AppendPeer(const SocketAddress& peer, KeyBytes* bytes) {
   return Append(&peer.v6().sin6_port, sizeof(in_port_t), bytes, used);
 }
 
-PeerKey PeerKeyOf(const SocketAddress& peer, std::uint64_t seed) {
+PeerKey PeerKeyOf(const AddressPair& peer, std::uint64_t seed) {
   KeyBytes bytes{};
   const std::size_t used = AppendPeer(peer, &bytes);
   return XXH3_64bits_withSeed(bytes.data(), used, seed) | 1;
 }
 
 // The exchange: who asks, message id and token.
-std::uint64_t ExchangeKey(const SocketAddress& peer, const Message& message, std::uint64_t seed) {
+std::uint64_t ExchangeKey(const AddressPair& peer, const Message& message, std::uint64_t seed) {
   KeyBytes bytes{};
   std::size_t used = AppendPeer(peer, &bytes);
   used = Append(&message.id, sizeof(message.id), &bytes, used);
@@ -56,7 +57,7 @@ std::uint64_t ExchangeKey(const SocketAddress& peer, const Message& message, std
 }
 
 // Which body a block belongs to (RFC 9175 section 3.3): who sends it, to what, under which tags.
-std::uint64_t BodyKey(const SocketAddress& peer, const Message& message, std::uint64_t seed) {
+std::uint64_t BodyKey(const AddressPair& peer, const Message& message, std::uint64_t seed) {
   XXH3_state_t state;
   XXH3_64bits_reset_withSeed(&state, PeerKeyOf(peer, seed));
   XXH3_64bits_update(&state, message.path.data(), message.path.size());
@@ -86,11 +87,14 @@ MessageLayer::MessageLayer(const MessageLayerOptions& options, Handler handler, 
       exchanges_(options.exchanges_remembered_max),
       separate_(options.exchanges_pending_max, options.seed, sink, metrics),
       pending_max_(options.exchanges_pending_max),
-      payload_bytes_max_(options.payload_bytes_max) {}
+      payload_bytes_max_(options.payload_bytes_max),
+      over_dtls_(options.over_dtls) {}
 
 MessageLayer::~MessageLayer() { CHECK(pending() == 0); }
 
-void MessageLayer::OnDatagram(const AddressPair& addresses, Bytes datagram, bool cut) {
+void MessageLayer::OnDatagram(const AddressPair& addresses, Bytes datagram, bool cut,
+                              const std::vector<std::string>* names) {
+  names_ = names;
   metrics_->coap.datagrams_received.Add();
   if (!parser_.Parse(datagram, &message_)) return metrics_->coap.datagrams_malformed.Add();
   const Message& message = message_;
@@ -110,7 +114,7 @@ void MessageLayer::OnDatagram(const AddressPair& addresses, Bytes datagram, bool
 // An ACK or RST to a separate answer of ours; to anything else it is stray and ignored.
 void MessageLayer::OnAcknowledgement(const AddressPair& addresses, const Message& message) {
   if (message.code != 0 || separate_.waiting() == 0) return;
-  const PeerKey peer = PeerKeyOf(addresses.remote, seed_);
+  const PeerKey peer = PeerKeyOf(addresses, seed_);
   if (message.type == MessageType::kAcknowledgement) {
     separate_.Acknowledged(peer, message.id);
   } else {
@@ -124,7 +128,7 @@ void MessageLayer::OnRequest(const AddressPair& addresses, const Message& messag
   const bool confirmable = message.type == MessageType::kConfirmable;
   // A critical option in a non-confirmable request rejects it silently (RFC 7252 section 5.4.1).
   if (!confirmable && message.critical_unknown != 0) return;
-  const std::uint64_t key = ExchangeKey(addresses.remote, message, seed_);
+  const std::uint64_t key = ExchangeKey(addresses, message, seed_);
   exchanges_.Prefetch(key);
   const auto request_hash =
       static_cast<std::uint32_t>(XXH3_64bits_withSeed(datagram.data(), datagram.size(), seed_));
@@ -185,13 +189,14 @@ void MessageLayer::Process(const AddressPair& addresses, const Message& message,
   request.conditional = message.conditional;
   request.block_malformed = message.block_malformed;
   request.block1 = message.block1;
-  if (message.block1) request.body = BodyKey(addresses.remote, message, seed_);
+  if (message.block1) request.body = BodyKey(addresses, message, seed_);
   request.size1 = message.size1;
   request.payload = message.payload;
   request.payload_cut = cut || (!message.block1 && message.payload.size() > payload_bytes_max_);
   request.exchange = key | 1;
   request.arrived = arrived;
   request.peer = &pending_[ticket].addresses.remote;
+  request.names = names_;
   handler_(request, Reply(this, ticket));
   if (pending_[ticket].live) {
     Remember(key, request_hash, ticket);
@@ -211,7 +216,6 @@ void MessageLayer::Process(const AddressPair& addresses, const Message& message,
 void MessageLayer::Remember(std::uint64_t key, std::uint32_t request_hash, std::uint32_t ticket) {
   pending_[ticket].place =
       exchanges_.Insert(key, request_hash, ticket, now_.monotonic_ns / kNsPerMs);
-  metrics_->coap.exchanges_remembered.Set(exchanges_.size());
 }
 
 std::uint32_t MessageLayer::Take(const AddressPair& addresses, const Message& message,
@@ -224,7 +228,7 @@ std::uint32_t MessageLayer::Take(const AddressPair& addresses, const Message& me
   free_.pop_back();
   Pending& pending = pending_[ticket];
   pending.addresses = addresses;
-  pending.header = HeaderFor(addresses.remote, message);
+  pending.header = HeaderFor(addresses, message);
   pending.arrived = {now_.monotonic_ns, arrived.wall_ns};
   pending.key = key;
   pending.place = 0;
@@ -242,7 +246,7 @@ std::uint32_t MessageLayer::Take(const AddressPair& addresses, const Message& me
   return ticket;
 }
 
-AnswerHeader MessageLayer::HeaderFor(const SocketAddress& peer, const Message& message) {
+AnswerHeader MessageLayer::HeaderFor(const AddressPair& peer, const Message& message) {
   if (message.type == MessageType::kConfirmable) {
     return {MessageType::kAcknowledgement, message.id, message.token};  // piggybacked
   }
@@ -326,8 +330,8 @@ void MessageLayer::Conclude(const Pending& pending, Response* response) {
   }
   BlockOptions blocks;
   if (!response->payload.empty()) {
-    const bool verified = response->payload.size() > kUnverifiedAnswerBytesMax / 2 &&
-                          separate_.Verified(PeerKeyOf(pending.addresses.remote, seed_));
+    const bool verified = over_dtls_ || (response->payload.size() > kUnverifiedAnswerBytesMax / 2 &&
+                                         separate_.Verified(PeerKeyOf(pending.addresses, seed_)));
     blocks = CutToBlock(pending.block2, pending.size2_wanted,
                         AnswerBytesMax(verified, pending.request_bytes), response);
   }
@@ -349,14 +353,18 @@ void MessageLayer::AnswerNow(const AddressPair& addresses, const Message& messag
   }
   BlockOptions blocks;
   AddBlock1(message.block1, response.code, &blocks);
-  SendAnswer(addresses, HeaderFor(addresses.remote, message), response, blocks);
+  SendAnswer(addresses, HeaderFor(addresses, message), response, blocks);
 }
 
 void MessageLayer::SendSeparate(const Pending& pending, const Response& response,
                                 const BlockOptions& blocks) {
-  const PeerKey peer = PeerKeyOf(pending.addresses.remote, seed_);
+  const PeerKey peer = PeerKeyOf(pending.addresses, seed_);
   AnswerHeader header{MessageType::kConfirmable, message_ids_.Next(peer), pending.header.token};
   std::array<std::uint8_t, kAnswerBytesMax> buffer;
+  if (over_dtls_) {
+    metrics_->coap.separate_sent.Add();
+    return sink_->Send(pending.addresses, EncodeAnswer(header, response, blocks, buffer));
+  }
   if (separate_.full()) {
     // Better an answer that may be lost than none, and no memory of it.
     header.type = MessageType::kNonConfirmable;

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "collector/base/metrics.h"
@@ -20,6 +21,8 @@ struct MessageLayerOptions {
   std::size_t exchanges_pending_max = 16'448;  // also of separate answers that are not acknowledged
   std::size_t exchanges_remembered_max = 524'288;
   std::size_t payload_bytes_max = 4'096;  // of one message; a longer one is handed over as cut
+  // Peers are where they say they are, and the sink retransmits confirmable messages of ours.
+  bool over_dtls = false;
   std::uint64_t seed = 0;  // of the table's hash and of message ids; secret in production
 };
 
@@ -43,11 +46,16 @@ class MessageLayer : public ReplySink {
   // When the next turn is wanted at the latest; kNever.
   [[nodiscard]] std::int64_t due_ns() const;
 
-  // One datagram as received; `cut`: it was longer than what is handed over.
-  void OnDatagram(const AddressPair& addresses, Bytes datagram, bool cut);
+  // One datagram as received; `cut`: it was longer than what is handed over. `names`: for
+  // Request::names.
+  void OnDatagram(const AddressPair& addresses, Bytes datagram, bool cut,
+                  const std::vector<std::string>* names = nullptr);
 
   // Exchanges whose answer is still withheld.
   [[nodiscard]] std::size_t pending() const { return pending_.size() - free_.size(); }
+
+  // Exchanges that are known, whether answered or not.
+  [[nodiscard]] std::size_t remembered() const { return exchanges_.size(); }
 
   // Separate answers that their peers have not acknowledged yet.
   [[nodiscard]] std::size_t separate_waiting() const { return separate_.waiting(); }
@@ -103,7 +111,7 @@ class MessageLayer : public ReplySink {
   void Acknowledge(Pending* pending, const AddressPair& addresses);
   void Conclude(const Pending& pending, Response* response);
   void SendSeparate(const Pending& pending, const Response& response, const BlockOptions& blocks);
-  AnswerHeader HeaderFor(const SocketAddress& peer, const Message& message);
+  AnswerHeader HeaderFor(const AddressPair& peer, const Message& message);
   void SendEmpty(const AddressPair& addresses, MessageType type, std::uint16_t message_id);
   void SendAnswer(const AddressPair& addresses, const AnswerHeader& header,
                   const Response& response, const BlockOptions& blocks);
@@ -115,13 +123,15 @@ class MessageLayer : public ReplySink {
   MessageIds message_ids_;
   Instant now_;
   MessageParser parser_;
-  Message message_;  // the one at hand
+  Message message_;                                  // the one at hand
+  const std::vector<std::string>* names_ = nullptr;  // and whose it is
   ExchangeTable exchanges_;
   SeparateAnswers separate_;
   std::vector<Pending> pending_;     // grows to its limit, then stays
   std::vector<std::uint32_t> free_;  // places in pending_
   std::size_t pending_max_;
   std::size_t payload_bytes_max_;
+  bool over_dtls_;
   std::uint32_t oldest_ = kNoTicket;  // the ends of the list of what is to be acknowledged
   std::uint32_t newest_ = kNoTicket;
 };

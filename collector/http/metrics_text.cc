@@ -163,6 +163,17 @@ void AddCoap(const Metrics& metrics, Families* out) {
              coap.exchanges_remembered);
 }
 
+void AddCoaps(const Metrics& metrics, Families* out) {
+  const auto& coaps = metrics.coaps;
+  out->Gauge("coaps_sessions", "DTLS sessions.", coaps.sessions);
+  out->Count("coaps_sessions_evicted_total", "DTLS sessions ended to make room for another.",
+             coaps.sessions_evicted);
+  out->Begin("coaps_handshakes_total", "DTLS handshakes by how they ended.",
+             prometheus::MetricType::Counter);
+  out->AddCounter(coaps.handshakes_succeeded.Get(), {{"result", "ok"}});
+  out->AddCounter(coaps.handshakes_failed.Get(), {{"result", "failed"}});
+}
+
 void AddElasticsearch(const Metrics& metrics, Families* out) {
   const auto& store = metrics.elasticsearch;
   out->Begin("elasticsearch_requests_total", "Bulk requests, by result.",
@@ -254,6 +265,7 @@ std::string MetricsText(const Metrics& metrics, const ServiceState& state,
                         std::int64_t now_monotonic_ns) {
   Families out;
   AddCoap(metrics, &out);
+  AddCoaps(metrics, &out);
   out.Begin("bodies_total", "Bodies sent in blocks, by how they ended.",
             prometheus::MetricType::Counter);
   out.AddCounter(metrics.bodies.completed.Get(), {{"end", "completed"}});

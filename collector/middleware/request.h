@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "collector/base/check.h"
 #include "collector/base/clock.h"
@@ -83,6 +84,8 @@ struct Request {
   std::uint64_t exchange = 0;  // identifies (peer, message id, token); not 0
   Instant arrived;             // when this exchange's first datagram came
   const SocketAddress* peer = nullptr;
+  // Who the peer has proved to be, as access rules write it: "psk:probe-1", "cn:probe-1.example".
+  const std::vector<std::string>* names = nullptr;
 };
 
 // Whether the request leaves this format open or asks for it.

@@ -14,6 +14,7 @@ RUNS = {
     "timestamp": 100000,
     "bulk_answer": 50000,
     "config": 500,
+    "psk": 50000,
 }
 
 

@@ -48,8 +48,10 @@ LIBRARIES = {
     "httplib.h": {"collector/http/"},
     "prometheus/": {"collector/http/"},
     "CLI/": {"collector/base/manual", "collector/config", "client/cli", "client/commands/"},
-    "openssl/": {"collector/http/access_token", "collector/http/credentials",
-                 "collector/http/tls_files", "event/"},
+    "openssl/": {
+        "collector/coap/certificates", "collector/coap/psk_file", "collector/http/access_token",
+        "collector/http/credentials", "collector/http/tls_files", "event/",
+    },
     "simdjson.h": {"event/", "collector/store/elasticsearch/"},
     "cbor.h": {"event/cbor"},
     "spdlog/": {"collector/"},
