@@ -99,7 +99,9 @@ struct CoapClient::Callbacks {
     }
     const auto number = sent != nullptr ? self->NumberOf(*sent) : std::nullopt;
     if (!number.has_value()) return;
-    self->Fail(*number, reason == COAP_NACK_RST ? Answer::Kind::kReset : Answer::Kind::kTimeout);
+    self->Fail(*number, reason == COAP_NACK_RST          ? Answer::Kind::kReset
+                        : reason == COAP_NACK_TLS_FAILED ? Answer::Kind::kRefused
+                                                         : Answer::Kind::kTimeout);
   }
 };
 
@@ -160,7 +162,7 @@ Status CoapClient::Connect() {
     context_.reset(coap_new_context(nullptr));  // anew: what the last one had queued goes with it
     CHECK(context_ != nullptr);
     errno = 0;
-    session_.reset(coap_new_client_session(context_.get(), nullptr, &address, COAP_PROTO_UDP));
+    session_.reset(OpenSession(address));
     if (session_ == nullptr) {
       error = errno;
       continue;
@@ -174,6 +176,19 @@ Status CoapClient::Connect() {
     return Ok{};
   }
   return Error{ErrorCode::kUnavailable, "cannot reach " + peer() + ": " + ErrnoText(error)};
+}
+
+coap_session_t* CoapClient::OpenSession(const coap_address_t& address) {
+  if (options_.psk_identity.empty()) {
+    return coap_new_client_session(context_.get(), nullptr, &address, COAP_PROTO_UDP);
+  }
+  const auto bytes = [](const std::string& text) {
+    return coap_bin_const_t{text.size(), reinterpret_cast<const std::uint8_t*>(text.data())};
+  };
+  coap_dtls_cpsk_t setup{};
+  setup.version = COAP_DTLS_CPSK_SETUP_VERSION;
+  setup.psk_info = {bytes(options_.psk_identity), bytes(options_.psk_key)};
+  return coap_new_client_session_psk2(context_.get(), nullptr, &address, COAP_PROTO_DTLS, &setup);
 }
 
 void CoapClient::Disconnect() {

@@ -15,6 +15,7 @@
 #include "collector/base/result.h"
 
 struct addrinfo;
+struct coap_address_t;
 struct coap_context_t;
 struct coap_pdu_t;
 struct coap_session_t;
@@ -38,6 +39,7 @@ struct Answer {
     kResponse,     // an answer, piggybacked or separate
     kReset,        // RST: what listens there does not take requests
     kTimeout,      // none, after all retransmissions
+    kRefused,      // the DTLS handshake did not succeed
     kUnreachable,  // nothing listens on any address of the host (ICMP)
   };
   Kind kind = Kind::kTimeout;
@@ -60,6 +62,8 @@ class CoapClient {
   struct Options {
     std::string host;  // IPv4, IPv6 (with or without brackets), or a name
     std::uint16_t port = 5683;
+    std::string psk_identity{};                 // empty: without DTLS
+    std::string psk_key{};                      // in bytes
     std::chrono::milliseconds timeout{93'000};  // of one answer, from its request
   };
   using OnAnswer = std::function<void(const Request&, const Answer&)>;
@@ -116,6 +120,7 @@ class CoapClient {
   Status Resolve();
   Status Connect();  // to the next address there is
   void Disconnect();
+  [[nodiscard]] coap_session_t* OpenSession(const coap_address_t& address);
   Status Transmit(std::uint32_t number, const Request& request);
   Result<std::unique_ptr<coap_pdu_t, Free>> Encode(std::uint32_t number, const Request& request);
   [[nodiscard]] std::optional<std::uint32_t> NumberOf(const coap_pdu_t& pdu) const;

@@ -24,10 +24,9 @@ Result<Endpoint> ParseEndpoint(std::string_view text) {
   const bool uri = scheme_end != std::string_view::npos;
   if (uri) {
     const std::string_view scheme = text.substr(0, scheme_end);
-    if (scheme == "coaps") {
-      return Wrong(text, "coaps:// (DTLS) is not supported by this client yet; use coap://");
+    if (scheme != "coap" && scheme != "coaps") {
+      return Wrong(text, "the scheme is coap:// or coaps://");
     }
-    if (scheme != "coap") return Wrong(text, "the scheme is coap://");
     rest.remove_prefix(scheme_end + 3);
     if (rest.ends_with('/')) rest.remove_suffix(1);
     if (rest.find_first_of("/?#@") != std::string_view::npos) {
@@ -35,6 +34,7 @@ Result<Endpoint> ParseEndpoint(std::string_view text) {
     }
   }
   Endpoint endpoint;
+  endpoint.dtls = text.starts_with("coaps://");
   std::string_view port;
   if (rest.starts_with('[')) {
     const std::size_t close = rest.find(']');

@@ -31,7 +31,11 @@ Result<std::unique_ptr<Outbox>> Outbox::Create(const Settings& settings, std::si
 
 Status Outbox::Connect() {
   auto client = CoapClient::Create(
-      {.host = settings_.host, .port = settings_.port, .timeout = settings_.timeout},
+      {.host = settings_.host,
+       .port = settings_.port,
+       .psk_identity = settings_.psk_identity,
+       .psk_key = settings_.psk_key,
+       .timeout = settings_.timeout},
       [this](const Request& request, const Answer& answer) { OnAnswer(request, answer); });
   if (!client.ok()) return client.error();
   client_ = std::move(client).value();
@@ -99,6 +103,8 @@ std::string Outbox::TroubleOf(const Answer& answer) const {
   switch (answer.kind) {
     case Answer::Kind::kUnreachable:
       return client_->peer() + " does not take events (connection refused)";
+    case Answer::Kind::kRefused:
+      return client_->peer() + " does not let us in (DTLS)";
     case Answer::Kind::kReset:
       return client_->peer() + " does not take events (CoAP reset)";
     case Answer::Kind::kTimeout:

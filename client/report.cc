@@ -33,6 +33,8 @@ const char* FailureText(Answer::Kind kind) {
       return "reset";
     case Answer::Kind::kUnreachable:
       return "unreachable";
+    case Answer::Kind::kRefused:
+      return "refused";
     default:
       return "timeout";
   }

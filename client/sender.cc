@@ -43,6 +43,8 @@ std::string WhatCame(const Answer& answer) {
       return "CoAP reset";
     case Answer::Kind::kUnreachable:
       return "connection refused";
+    case Answer::Kind::kRefused:
+      return "DTLS handshake failed";
     case Answer::Kind::kTimeout:
       break;
   }
@@ -71,11 +73,15 @@ Sender::Sender(const Settings& settings, const Delivery& delivery)
 Result<std::unique_ptr<Sender>> Sender::Create(const Settings& settings, const Delivery& delivery) {
   std::unique_ptr<Sender> sender(new Sender(settings, delivery));
   if (delivery.dry_run) return sender;
-  auto client = CoapClient::Create(
-      {.host = settings.host, .port = settings.port, .timeout = settings.timeout},
-      [self = sender.get()](const Request& request, const Answer& answer) {
-        self->OnAnswer(request, answer);
-      });
+  auto client =
+      CoapClient::Create({.host = settings.host,
+                          .port = settings.port,
+                          .psk_identity = settings.psk_identity,
+                          .psk_key = settings.psk_key,
+                          .timeout = settings.timeout},
+                         [self = sender.get()](const Request& request, const Answer& answer) {
+                           self->OnAnswer(request, answer);
+                         });
   if (!client.ok()) return client.error();
   sender->client_ = std::move(client).value();
   return sender;
@@ -266,6 +272,11 @@ void Sender::TellUnanswered(const std::string& event, const Answer& answer) {
     case Answer::Kind::kReset:
       report_.Say(client_->peer() + " rejected the message (CoAP reset); is that a collector? " +
                   event);
+      return;
+    case Answer::Kind::kRefused:
+      stopped_ = true;
+      report_.Say(client_->peer() +
+                  " did not let us in (DTLS); are identity and key those it knows? " + event);
       return;
     default:
       report_.Say("no answer from " + client_->peer() +

@@ -18,6 +18,9 @@ struct Terminal {
 struct Settings {
   std::string host = "127.0.0.1";
   std::uint16_t port = 5683;
+  bool dtls = false;                 // coaps://
+  std::string psk_identity{};        // with DTLS
+  std::string psk_key{};             // in bytes
   std::chrono::seconds timeout{93};  // RFC 7252 section 4.8.2: MAX_TRANSMIT_WAIT
   std::string name_space = "default";
   std::optional<std::string> sender;  // none: the command's own default, else "client"

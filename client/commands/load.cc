@@ -170,6 +170,7 @@ FleetOptions FleetOptionsOf(const LoadCommand& command, const Settings& settings
 }
 
 int LoadCommand::operator()(const Settings& settings) const {
+  if (settings.dtls) return Fail("load speaks plain CoAP only, without DTLS", kExitUsage);
   auto values = ValuesOf(*this);
   if (!values.ok()) return Fail(values.error().message, kExitUsage);
   auto maker = RequestMaker::Create(ShapeOf(settings, *this, std::move(values).value()));

@@ -7,7 +7,7 @@ import time
 import dtls
 import pytest
 import wire
-from processes import COLLECTOR, run, wait_until
+from processes import CLIENT, COLLECTOR, environment, run, wait_until
 
 KEY = "sixteen bytes ok"
 OTHER = "0123456789abcdef"
@@ -280,3 +280,39 @@ def test_keys_and_certificates_side_by_side(start, authority):
     assert dtls.stored(dtls.send(collector, "-u", "probe", "-k", KEY))
     assert dtls.stored(dtls.send(collector, *with_certificate(authority.issue("other"), authority)))
     assert len(collector.rows()) == 2
+
+
+def send_by_client(collector, *arguments, key=KEY, who="probe", **how):
+    host, port = dtls.coaps_address(collector)
+    return run(CLIENT, "-H", f"coaps://{host}:{port}", *arguments, "send", "temperature", "21.5",
+               env=environment(COLLECTOR_PSK_IDENTITY=who, COLLECTOR_PSK_KEY=key.encode().hex()),
+               **how)
+
+
+def test_our_client_has_a_key(secured, tmp_path):
+    done = send_by_client(secured)
+    assert done.returncode == 0 and "2.01" in done.stdout, done.stderr
+    file = tmp_path / "our-key"
+    file.write_text(KEY.encode().hex() + "\n")
+    done = send_by_client(secured, "--psk-identity", "probe", "--psk-key-file", file,
+                          who="stranger", key=OTHER)
+    assert done.returncode == 0, done.stderr
+    assert len(secured.rows()) == 2
+
+
+def test_our_client_says_that_it_is_not_let_in(secured):
+    done = send_by_client(secured, who="stranger")
+    assert done.returncode == 5
+    assert "did not let us in (DTLS); are identity and key those it knows?" in done.stderr
+    assert secured.rows() == []
+
+
+@pytest.mark.parametrize("env, said", [
+    ({}, "coaps:// needs --psk-identity, and --psk-key-file or COLLECTOR_PSK_KEY"),
+    ({"COLLECTOR_PSK_IDENTITY": "probe", "COLLECTOR_PSK_KEY": "secret"},
+     "COLLECTOR_PSK_KEY: is no key of 1 to 64 bytes in hexadecimal digits"),
+])
+def test_our_client_needs_a_whole_key(env, said):
+    done = run(CLIENT, "-H", "coaps://127.0.0.1", "send", "t", "1", env=environment(**env))
+    assert done.returncode == 2
+    assert said in done.stderr and "secret" not in done.stderr
