@@ -68,7 +68,25 @@ UniqueFd App::TakeSignals() {
   return signals;
 }
 
-Result<std::unique_ptr<App>> App::Create(const Config& config, SocketSet sockets, UniqueFd signals,
+Result<std::vector<AppSockets>> App::Bind(const Config& config) {
+  const BindOptions coap = {.listen = config.coap_listen,
+                            .receive_buffer_bytes = static_cast<int>(config.receive_buffer_bytes),
+                            .sets = static_cast<std::size_t>(config.processes)};
+  BindOptions coaps = coap;
+  coaps.listen = config.coaps_listen;
+  coaps.name = "coaps";
+  auto plain = BindSockets(coap);
+  if (!plain.ok()) return plain.error();
+  auto secure = BindSockets(coaps);
+  if (!secure.ok()) return secure.error();
+  std::vector<AppSockets> sockets(coap.sets);
+  for (std::size_t i = 0; i < sockets.size(); ++i) {
+    sockets[i] = {std::move(plain.value()[i]), std::move(secure.value()[i])};
+  }
+  return sockets;
+}
+
+Result<std::unique_ptr<App>> App::Create(const Config& config, AppSockets sockets, UniqueFd signals,
                                          std::shared_ptr<spdlog::logger> log) {
   std::unique_ptr<App> app(new App(config, std::move(signals), std::move(log)));
   if (Status built = app->Build(std::move(sockets)); !built.ok()) return built.error();
@@ -78,7 +96,7 @@ Result<std::unique_ptr<App>> App::Create(const Config& config, SocketSet sockets
 App::App(const Config& config, UniqueFd signals, std::shared_ptr<spdlog::logger> log)
     : config_(config), log_(std::move(log)), signals_(std::move(signals)) {}
 
-Status App::Build(SocketSet sockets) {
+Status App::Build(AppSockets sockets) {
   if (Status read = ReadHttpToken(); !read.ok()) return read;
   auto poller = Poller::Create();
   if (!poller.ok()) return poller.error();
@@ -130,28 +148,29 @@ Status App::ReadHttpToken() {
   return Ok{};
 }
 
-Status App::OpenCoap(SocketSet sockets) {
-  EndpointOptions endpoint_options;
-  endpoint_options.datagram_bytes_max =
+Status App::OpenCoap(AppSockets sockets) {
+  EndpointOptions options;
+  options.datagram_bytes_max =
       std::max(config_.payload_bytes_max, kBlockBytesMax) + kDatagramOverheadBytes;
-  endpoint_options.message_layer = {
+  options.message_layer = {
       .exchanges_pending_max = config_.pending_events_max + kExchangesForOthers,
       .exchanges_remembered_max = config_.dedup_entries_max,
       .payload_bytes_max = config_.payload_bytes_max,
       .seed = RandomSeed()};
   const Handler chain = BuildChain();
   auto endpoint =
-      CoapEndpoint::Create(endpoint_options, std::move(sockets), chain, poller_.get(), &metrics_);
+      CoapEndpoint::Create(options, std::move(sockets.coap), chain, poller_.get(), &metrics_, log_);
   if (!endpoint.ok()) return endpoint.error();
   endpoint_ = std::move(endpoint).value();
   state_.coap_addresses = endpoint_->Addresses();
-  if (config_.coaps.listen.empty()) return Ok{};
-  DtlsOptions dtls_options = config_.coaps;
-  dtls_options.message_layer = endpoint_options.message_layer;
-  dtls_options.message_layer.seed = RandomSeed();
-  auto dtls = DtlsEndpoint::Create(dtls_options, chain, poller_.get(), &metrics_, log_);
-  if (!dtls.ok()) return dtls.error();
-  dtls_ = std::move(dtls).value();
+  if (sockets.coaps.empty()) return Ok{};
+  options.message_layer.seed = RandomSeed();
+  options.dtls = config_.dtls;
+  options.dtls->seed = RandomSeed();
+  auto secure = CoapEndpoint::Create(options, std::move(sockets.coaps), chain, poller_.get(),
+                                     &metrics_, log_);
+  if (!secure.ok()) return secure.error();
+  secure_endpoint_ = std::move(secure).value();
   return Ok{};
 }
 
@@ -259,7 +278,7 @@ int App::Run(Notifier notifier) {
   always->set_level(spdlog::level::info);
   const std::string listening =
       fmt::format("listening coap={} http={}{}", endpoint_->Addresses(), admin_->Address(),
-                  dtls_ ? " coaps=" + dtls_->Addresses() : std::string());
+                  secure_endpoint_ ? " coaps=" + secure_endpoint_->Addresses() : std::string());
   always->info("{}{}", listening, Action("listening"));
   notifier_ = std::move(notifier);
   if (Status told = notifier_.Ready(listening); !told.ok()) log_->warn(told.error().message);
@@ -286,7 +305,7 @@ int App::Run(Notifier notifier) {
 // How long the loop may sleep: until the first of its parts wants to be woken.
 int App::TurnMs() const {
   std::int64_t due_ns = std::min({store_->due_ns(), endpoint_->due_ns(), notifier_.due_ns()});
-  if (dtls_) due_ns = std::min(due_ns, dtls_->due_ns());
+  if (secure_endpoint_) due_ns = std::min(due_ns, secure_endpoint_->due_ns());
   if (request_metrics_) due_ns = std::min(due_ns, request_metrics_->due_ns());
   const std::int64_t wait_ns = due_ns - ReadClock().monotonic_ns;
   if (due_ns == kNever || wait_ns > kTurnMsMax * kNsPerMs) return kTurnMsMax;
@@ -299,12 +318,13 @@ void App::Turn() {
   store_->Tick(now);
   events_->Tick(now);
   endpoint_->SetTime(now);
-  if (dtls_) dtls_->SetTime(now);
+  if (secure_endpoint_) secure_endpoint_->SetTime(now);
   if (request_sampler_) request_sampler_->SetTime(now);
   poller_->Dispatch();
   store_->Flush();
   endpoint_->Flush();
-  if (dtls_) dtls_->Flush();
+  if (secure_endpoint_) secure_endpoint_->Flush();
+  CountExchanges();
   access_log_->Tick(now.monotonic_ns);
   notifier_.Tick(now.monotonic_ns);
   const bool store_fails = store_->health() == StoreHealth::kFailing;
@@ -314,7 +334,19 @@ void App::Turn() {
 }
 
 bool App::Drained() const {
-  return events_->pending() == 0 && endpoint_->pending() == 0 && (!dtls_ || dtls_->pending() == 0);
+  return events_->pending() == 0 && endpoint_->pending() == 0 &&
+         (!secure_endpoint_ || secure_endpoint_->pending() == 0);
+}
+
+void App::CountExchanges() {
+  std::size_t pending = endpoint_->pending();
+  std::size_t remembered = endpoint_->remembered();
+  if (secure_endpoint_) {
+    pending += secure_endpoint_->pending();
+    remembered += secure_endpoint_->remembered();
+  }
+  metrics_.coap.exchanges_pending.Set(pending);
+  metrics_.coap.exchanges_remembered.Set(remembered);
 }
 
 }  // namespace collector

@@ -10,7 +10,6 @@
 #include "collector/base/poller.h"
 #include "collector/base/result.h"
 #include "collector/base/service_state.h"
-#include "collector/coap/dtls_endpoint.h"
 #include "collector/coap/endpoint.h"
 #include "collector/config.h"
 #include "collector/handlers/events.h"
@@ -25,14 +24,23 @@
 
 namespace collector {
 
+// Those of one process.
+struct AppSockets {
+  SocketSet coap;
+  SocketSet coaps;  // none: there are no keys
+};
+
 class App {
  public:
+  // The sockets of each process; called before anything else is created.
+  static Result<std::vector<AppSockets>> Bind(const Config& config);
+
   // A descriptor that reads SIGINT and SIGTERM. Called before any thread is started, because a
   // signal goes to whichever thread does not block it.
   static UniqueFd TakeSignals();
 
   // Opens the store, takes the sockets.
-  static Result<std::unique_ptr<App>> Create(const Config& config, SocketSet sockets,
+  static Result<std::unique_ptr<App>> Create(const Config& config, AppSockets sockets,
                                              UniqueFd signals, std::shared_ptr<spdlog::logger> log);
   App(const App&) = delete;
   App& operator=(const App&) = delete;
@@ -43,17 +51,18 @@ class App {
 
  private:
   App(const Config& config, UniqueFd signals, std::shared_ptr<spdlog::logger> log);
-  Status Build(SocketSet sockets);
+  Status Build(AppSockets sockets);
   Status OpenStore();
   Status OpenElasticsearch();
   Status ReadHttpToken();
-  Status OpenCoap(SocketSet sockets);
+  Status OpenCoap(AppSockets sockets);
   Handler BuildChain();
   void TellLimits();
   void OnSignal();
   [[nodiscard]] int TurnMs() const;
   void Turn();
   [[nodiscard]] bool Drained() const;
+  void CountExchanges();
 
   const Config config_;
   const std::shared_ptr<spdlog::logger> log_;
@@ -75,8 +84,8 @@ class App {
   std::unique_ptr<BodyAssembly> bodies_;
   std::unique_ptr<AccessLog> access_log_;
   std::unique_ptr<CoapEndpoint> endpoint_;
-  std::unique_ptr<DtlsEndpoint> dtls_;  // none: there are no keys
-  std::unique_ptr<Page> page_;          // none: it is not wanted
+  std::unique_ptr<CoapEndpoint> secure_endpoint_;  // CoAPs; none: there are no keys
+  std::unique_ptr<Page> page_;                     // none: it is not wanted
   std::unique_ptr<AdminServer> admin_;
 };
 

@@ -80,23 +80,23 @@ void AddLimits(CLI::App* app, Config* config) {
 }
 
 void AddCoaps(CLI::App* app, Raw* raw) {
-  DtlsOptions* coaps = &raw->config.coaps;
-  CertificateFiles* files = &coaps->certificates;
+  DtlsOptions* dtls = &raw->config.dtls;
+  CertificateFiles* files = &dtls->files.certificates;
   app->add_option("--coaps-listen", raw->coaps_listen,
                   "Addresses that take CoAP over DTLS; needs --psk-file or --tls-certificate-file");
-  app->add_option("--psk-file", coaps->psk_file,
+  app->add_option("--psk-file", dtls->files.psk,
                   "Pre-shared keys, identity:key a line, the key hexadecimal or base64");
   app->add_option("--tls-certificate-file", files->certificate, "Our certificate chain (PEM)");
   app->add_option("--tls-key-file", files->key, "Its key (PEM)");
   app->add_option("--tls-client-ca-file", files->client_ca,
                   "Authorities (PEM) of the certificates that clients must then have");
   app->add_option("--tls-revocation-file", files->revocation, "Their revocation lists (PEM)");
-  AddNumber<std::size_t>(app, "--coaps-sessions-max", &coaps->sessions_max, 1, 100'000,
+  AddNumber<std::size_t>(app, "--coaps-sessions-max", &dtls->sessions_max, 1, 1'000'000,
                          "DTLS sessions; beyond it the one that was silent longest ends");
-  AddNumber<unsigned>(app, "--coaps-handshakes-max", &coaps->handshakes_max, 1, 10'000,
-                      "DTLS handshakes under way; beyond it new ones are not answered");
-  AddNumber<unsigned>(app, "--coaps-idle-seconds-max", &coaps->idle_seconds_max, 1, 86'400,
-                      "How long a DTLS session may be silent before it ends");
+  AddNumber<std::size_t>(app, "--coaps-handshakes-max", &dtls->handshakes_max, 1, 100'000,
+                         "DTLS handshakes under way; beyond it new ones wait");
+  AddNumber<std::int64_t>(app, "--coaps-idle-seconds-max", &dtls->idle_seconds_max, 1, 604'800,
+                          "How long a DTLS session may be silent before it ends");
 }
 
 void AddPage(CLI::App* app, Raw* raw) {
@@ -379,11 +379,10 @@ Result<std::vector<SocketAddress>> ParseAddresses(const std::string& field,
   return addresses;
 }
 
-Result<DtlsOptions> FinishCoaps(const Raw& raw) {
-  DtlsOptions coaps = raw.config.coaps;
-  const CertificateFiles& files = coaps.certificates;
-  auto addresses = ParseAddresses("--coaps-listen", raw.coaps_listen);
-  if (!addresses.ok()) return addresses.error();
+// Where CoAPs is taken: nowhere as long as there are no keys.
+Result<std::vector<SocketAddress>> FinishCoaps(const Raw& raw) {
+  const DtlsKeyFiles& keys = raw.config.dtls.files;
+  const CertificateFiles& files = keys.certificates;
   if (files.certificate.empty() && !files.key.empty()) {
     return Bad("--tls-key-file", files.key, "needs --tls-certificate-file");
   }
@@ -396,13 +395,10 @@ Result<DtlsOptions> FinishCoaps(const Raw& raw) {
   if (files.client_ca.empty() && !files.revocation.empty()) {
     return Bad("--tls-revocation-file", files.revocation, "needs --tls-client-ca-file");
   }
-  if (coaps.psk_file.empty() && files.certificate.empty()) return coaps;
-  if (raw.config.processes > 1) {
-    return Error{ErrorCode::kConfig,
-                 "CoAP over DTLS needs --processes 1: a session lives in one process"};
-  }
-  coaps.listen = std::move(addresses).value();
-  return coaps;
+  auto addresses = ParseAddresses("--coaps-listen", raw.coaps_listen);
+  if (!addresses.ok()) return addresses.error();
+  const bool has_keys = !keys.psk.empty() || !files.certificate.empty();
+  return has_keys ? std::move(addresses).value() : std::vector<SocketAddress>();
 }
 
 Result<Config> Finish(const Raw& raw) {
@@ -412,7 +408,7 @@ Result<Config> Finish(const Raw& raw) {
   config.coap_listen = std::move(coap).value();
   auto coaps = FinishCoaps(raw);
   if (!coaps.ok()) return coaps.error();
-  config.coaps = std::move(coaps).value();
+  config.coaps_listen = std::move(coaps).value();
   auto http = SocketAddress::Parse(raw.http_listen);
   if (!http.ok()) return Error{ErrorCode::kConfig, "--http-listen: " + http.error().message};
   config.http_listen = http.value();

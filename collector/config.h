@@ -11,7 +11,7 @@
 #include "collector/base/log.h"
 #include "collector/base/result.h"
 #include "collector/base/socket_address.h"
-#include "collector/coap/dtls_endpoint.h"
+#include "collector/coap/dtls_sessions.h"
 #include "collector/http/page.h"
 #include "collector/store/elasticsearch/elasticsearch_options.h"
 
@@ -19,7 +19,8 @@ namespace collector {
 
 struct Config {
   std::vector<SocketAddress> coap_listen;
-  DtlsOptions coaps;  // with a PSK file or a certificate; without the message layer's options
+  std::vector<SocketAddress> coaps_listen;  // none: there are no keys
+  DtlsOptions dtls;                         // without the seed
   SocketAddress http_listen;
   std::string http_token;  // or its file, or neither: nothing is asked for
   std::string http_token_file;

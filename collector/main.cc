@@ -52,7 +52,7 @@ collector::Notifier ServiceManager(const collector::Config& config) {
           config.drain_timeout_seconds + kEndSeconds};
 }
 
-int Serve(const collector::Config& config, collector::SocketSet sockets,
+int Serve(const collector::Config& config, collector::AppSockets sockets,
           collector::Notifier notifier) {
   collector::UniqueFd signals = collector::App::TakeSignals();
   auto log = collector::CreateLog(config.log_format, config.log_level);
@@ -62,7 +62,7 @@ int Serve(const collector::Config& config, collector::SocketSet sockets,
   return status;
 }
 
-int ServeInProcesses(const collector::Config& config, std::vector<collector::SocketSet> sets) {
+int ServeInProcesses(const collector::Config& config, std::vector<collector::AppSockets> sets) {
   const auto serve = [&](std::size_t process) {
     collector::Config own = config;
     own.http_listen = config.http_listen.FurtherBy(process);
@@ -88,10 +88,7 @@ int main(int argc, char** argv) {
   }
   if (invocation.value().setup) return Setup(invocation.value());
   const collector::Config& config = invocation.value().config;
-  auto sets =
-      collector::BindSockets({.listen = config.coap_listen,
-                              .receive_buffer_bytes = static_cast<int>(config.receive_buffer_bytes),
-                              .sets = static_cast<std::size_t>(config.processes)});
+  auto sets = collector::App::Bind(config);
   if (!sets.ok()) return Fail(sets.error());
   if (config.processes > 1) return ServeInProcesses(config, std::move(sets).value());
   return Serve(config, std::move(sets.value().front()), ServiceManager(config));

@@ -98,6 +98,8 @@ struct Metrics {
     Counter sessions_evicted;
     Counter handshakes_succeeded;
     Counter handshakes_failed;
+    Counter handshakes_refused;  // too many under way
+    Counter datagrams_without_session;
   } coaps;
   struct {               // loop thread: bodies that come in blocks
     Counter assembling;  // gauge

@@ -8,14 +8,30 @@ namespace {
 // Receives a turn: so many that under load a commit gets thousands of events, few enough that
 // commits and signals are not starved.
 constexpr int kReceivesPerTurnMax = 64;
+// And of DTLS, where a handshake may cost as much as a hundred events.
+constexpr std::int64_t kDtlsNsPerTurnMax = 20 * kNsPerMs;
+
+MessageLayerOptions LayerOptions(const EndpointOptions& options) {
+  MessageLayerOptions layer = options.message_layer;
+  layer.peers_verified = options.dtls.has_value();
+  return layer;
+}
+
+DatagramSink* SinkOf(DtlsSessions* dtls, DatagramSink* sockets) {
+  return dtls != nullptr ? dtls : sockets;
+}
 
 }  // namespace
 
 Result<std::unique_ptr<CoapEndpoint>> CoapEndpoint::Create(const EndpointOptions& options,
                                                            SocketSet sockets, Handler handler,
-                                                           Poller* poller, Metrics* metrics) {
+                                                           Poller* poller, Metrics* metrics,
+                                                           std::shared_ptr<spdlog::logger> log) {
   std::unique_ptr<CoapEndpoint> endpoint(
-      new CoapEndpoint(options, std::move(handler), poller, metrics));
+      new CoapEndpoint(options, std::move(handler), poller, metrics, std::move(log)));
+  if (endpoint->dtls_) {
+    if (Status opened = endpoint->dtls_->Open(); !opened.ok()) return opened.error();
+  }
   for (BoundSocket& bound : sockets) {
     const auto index = static_cast<std::uint32_t>(endpoint->sockets_.size());
     endpoint->sockets_.push_back(
@@ -29,12 +45,26 @@ Result<std::unique_ptr<CoapEndpoint>> CoapEndpoint::Create(const EndpointOptions
 }
 
 CoapEndpoint::CoapEndpoint(const EndpointOptions& options, Handler handler, Poller* poller,
-                           Metrics* metrics)
+                           Metrics* metrics, std::shared_ptr<spdlog::logger> log)
     : poller_(poller),
       metrics_(metrics),
-      layer_(options.message_layer, std::move(handler), this, metrics) {}
+      dtls_(MakeDtls(options, std::move(log))),
+      layer_(LayerOptions(options), std::move(handler), SinkOf(dtls_.get(), this), metrics) {}
+
+std::unique_ptr<DtlsSessions> CoapEndpoint::MakeDtls(const EndpointOptions& options,
+                                                     std::shared_ptr<spdlog::logger> log) {
+  if (!options.dtls) return nullptr;
+  return std::make_unique<DtlsSessions>(
+      *options.dtls,
+      [this](const AddressPair& session, Bytes message, const std::vector<std::string>& names) {
+        layer_.OnDatagram(session, message, false, &names);
+      },
+      this, metrics_, std::move(log));
+}
 
 CoapEndpoint::~CoapEndpoint() {
+  if (dtls_) dtls_->EndAll();
+  for (const auto& socket : sockets_) socket->Flush();
   for (const auto& socket : sockets_) poller_->Forget(socket->fd());
 }
 
@@ -54,37 +84,46 @@ int CoapEndpoint::receive_buffer_bytes() const {
 }
 
 void CoapEndpoint::OnReadable(UdpSocket* socket) {
+  const std::int64_t until_ns = dtls_ ? ReadClock().monotonic_ns + kDtlsNsPerTurnMax : kNever;
   for (int i = 0; i < kReceivesPerTurnMax; ++i) {
     const auto datagrams = socket->Receive();
-    for (const ReceivedDatagram& datagram : datagrams) {
-      layer_.OnDatagram(datagram.addresses, datagram.bytes, datagram.cut);
-    }
+    for (const ReceivedDatagram& datagram : datagrams) OnDatagram(datagram);
     if (datagrams.size() < UdpSocket::kBatch) break;
+    if (dtls_ && ReadClock().monotonic_ns > until_ns) break;
   }
+}
+
+void CoapEndpoint::OnDatagram(const ReceivedDatagram& datagram) {
+  if (dtls_) return dtls_->OnDatagram(datagram.addresses, datagram.bytes);
+  layer_.OnDatagram(datagram.addresses, datagram.bytes, datagram.cut);
 }
 
 void CoapEndpoint::Send(const AddressPair& addresses, Bytes bytes) {
   sockets_[addresses.socket]->Send(addresses, bytes);
 }
 
+std::int64_t CoapEndpoint::due_ns() const {
+  return dtls_ ? std::min(layer_.due_ns(), dtls_->due_ns()) : layer_.due_ns();
+}
+
 void CoapEndpoint::Flush() {
   layer_.OnTime();
+  if (dtls_) dtls_->OnTime();
   for (const auto& socket : sockets_) {
     if (const std::size_t failed = socket->Flush()) {
       metrics_->coap.datagrams_send_failed.Add(failed);
     }
   }
-  metrics_->coap.exchanges_pending.Set(layer_.pending());
-  metrics_->coap.exchanges_remembered.Set(layer_.remembered());
 }
 
 void CoapEndpoint::SetTime(Instant now) {
   layer_.SetTime(now);
+  if (dtls_) dtls_->SetTime(now);
   if (now.monotonic_ns - drops_read_ns_ < kNsPerSecond) return;
   drops_read_ns_ = now.monotonic_ns;
   std::uint64_t dropped = 0;
   for (const auto& socket : sockets_) dropped += socket->dropped();
-  metrics_->coap.datagrams_dropped_kernel.Set(dropped);
+  metrics_->coap.datagrams_dropped_kernel.Add(dropped - std::exchange(drops_, dropped));
 }
 
 }  // namespace collector

@@ -4,6 +4,7 @@
 #include <xxhash.h>
 
 #include <algorithm>
+#include <cstring>
 
 #include "collector/coap/block.h"
 
@@ -19,41 +20,13 @@ constexpr std::int64_t kAcknowledgeAfterNs = kNsPerSecond;
 
 bool IsRequest(std::uint8_t code) { return code != 0 && code < 0x20; }
 
-template <std::size_t kSize>
-std::size_t Append(const void* from, std::size_t bytes, std::array<std::uint8_t, kSize>* to,
-                   std::size_t at) {
-  std::copy_n(static_cast<const std::uint8_t*>(from), bytes, to->data() + at);
-  return at + bytes;
-}
-
-using KeyBytes = std::array<std::uint8_t, 40>;
-
-// Address and port, and which socket or DTLS session: none knows of another's messages.
-std::size_t AppendPeer(const AddressPair& addresses, KeyBytes* bytes) {
-  const SocketAddress& peer = addresses.remote;
-  std::size_t used = Append(&addresses.socket, sizeof(addresses.socket), bytes, 0);
-  if (peer.family() == AF_INET) {
-    used = Append(&peer.v4().sin_addr, sizeof(in_addr), bytes, used);
-    return Append(&peer.v4().sin_port, sizeof(in_port_t), bytes, used);
-  }
-  used = Append(&peer.v6().sin6_addr, sizeof(in6_addr), bytes, used);
-  used = Append(&peer.v6().sin6_scope_id, sizeof(std::uint32_t), bytes, used);
-  return Append(&peer.v6().sin6_port, sizeof(in_port_t), bytes, used);
-}
-
-PeerKey PeerKeyOf(const AddressPair& peer, std::uint64_t seed) {
-  KeyBytes bytes{};
-  const std::size_t used = AppendPeer(peer, &bytes);
-  return XXH3_64bits_withSeed(bytes.data(), used, seed) | 1;
-}
-
 // The exchange: who asks, message id and token.
 std::uint64_t ExchangeKey(const AddressPair& peer, const Message& message, std::uint64_t seed) {
-  KeyBytes bytes{};
-  std::size_t used = AppendPeer(peer, &bytes);
-  used = Append(&message.id, sizeof(message.id), &bytes, used);
-  used = Append(message.token.bytes.data(), message.token.size, &bytes, used);
-  return XXH3_64bits_withSeed(bytes.data(), used, seed);
+  std::array<std::uint8_t, sizeof(message.id) + sizeof(message.token.bytes)> bytes{};
+  std::memcpy(bytes.data(), &message.id, sizeof(message.id));
+  std::copy_n(message.token.bytes.begin(), message.token.size, bytes.begin() + sizeof(message.id));
+  return XXH3_64bits_withSeed(bytes.data(), sizeof(message.id) + message.token.size,
+                              PeerKeyOf(peer, seed));
 }
 
 // Which body a block belongs to (RFC 9175 section 3.3): who sends it, to what, under which tags.
@@ -85,10 +58,9 @@ MessageLayer::MessageLayer(const MessageLayerOptions& options, Handler handler, 
       metrics_(metrics),
       seed_(options.seed),
       exchanges_(options.exchanges_remembered_max),
-      separate_(options.exchanges_pending_max, options.seed, sink, metrics),
+      separate_(options.exchanges_pending_max, options.seed, options.peers_verified, sink, metrics),
       pending_max_(options.exchanges_pending_max),
-      payload_bytes_max_(options.payload_bytes_max),
-      over_dtls_(options.over_dtls) {}
+      payload_bytes_max_(options.payload_bytes_max) {}
 
 MessageLayer::~MessageLayer() { CHECK(pending() == 0); }
 
@@ -330,8 +302,8 @@ void MessageLayer::Conclude(const Pending& pending, Response* response) {
   }
   BlockOptions blocks;
   if (!response->payload.empty()) {
-    const bool verified = over_dtls_ || (response->payload.size() > kUnverifiedAnswerBytesMax / 2 &&
-                                         separate_.Verified(PeerKeyOf(pending.addresses, seed_)));
+    const bool verified = response->payload.size() > kUnverifiedAnswerBytesMax / 2 &&
+                          separate_.Verified(PeerKeyOf(pending.addresses, seed_));
     blocks = CutToBlock(pending.block2, pending.size2_wanted,
                         AnswerBytesMax(verified, pending.request_bytes), response);
   }
@@ -361,10 +333,6 @@ void MessageLayer::SendSeparate(const Pending& pending, const Response& response
   const PeerKey peer = PeerKeyOf(pending.addresses, seed_);
   AnswerHeader header{MessageType::kConfirmable, message_ids_.Next(peer), pending.header.token};
   std::array<std::uint8_t, kAnswerBytesMax> buffer;
-  if (over_dtls_) {
-    metrics_->coap.separate_sent.Add();
-    return sink_->Send(pending.addresses, EncodeAnswer(header, response, blocks, buffer));
-  }
   if (separate_.full()) {
     // Better an answer that may be lost than none, and no memory of it.
     header.type = MessageType::kNonConfirmable;

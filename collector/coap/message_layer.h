@@ -21,8 +21,7 @@ struct MessageLayerOptions {
   std::size_t exchanges_pending_max = 16'448;  // also of separate answers that are not acknowledged
   std::size_t exchanges_remembered_max = 524'288;
   std::size_t payload_bytes_max = 4'096;  // of one message; a longer one is handed over as cut
-  // Peers are where they say they are, and the sink retransmits confirmable messages of ours.
-  bool over_dtls = false;
+  bool peers_verified = false;            // they are where they say they are
   std::uint64_t seed = 0;  // of the table's hash and of message ids; secret in production
 };
 
@@ -131,7 +130,6 @@ class MessageLayer : public ReplySink {
   std::vector<std::uint32_t> free_;  // places in pending_
   std::size_t pending_max_;
   std::size_t payload_bytes_max_;
-  bool over_dtls_;
   std::uint32_t oldest_ = kNoTicket;  // the ends of the list of what is to be acknowledged
   std::uint32_t newest_ = kNoTicket;
 };

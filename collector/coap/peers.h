@@ -6,10 +6,14 @@
 #include <cstdint>
 #include <vector>
 
+#include "collector/base/socket_address.h"
+
 namespace collector {
 
-// A peer's address and port, as a hash under a secret seed. Not 0.
+// A peer's address and port, and by which socket or DTLS session it is heard (none knows of
+// another's messages), as a hash under a secret seed. Not 0.
 using PeerKey = std::uint64_t;
+PeerKey PeerKeyOf(const AddressPair& addresses, std::uint64_t seed);
 
 // Message ids of ours. A peer must not see one again within EXCHANGE_LIFETIME (RFC 7252 section
 // 4.4): one counter for all peers would come round in less than a second at 100,000 messages/s.

@@ -11,7 +11,7 @@ namespace collector {
 namespace {
 
 constexpr std::size_t kKeyBytesMin = 16;       // as strong as the cipher
-constexpr std::size_t kKeyBytesMax = 64;       // libcoap's COAP_DTLS_MAX_PSK
+constexpr std::size_t kKeyBytesMax = 64;       // what clients take: libcoap's COAP_DTLS_MAX_PSK
 constexpr std::size_t kIdentityBytesMax = 64;  // and COAP_DTLS_MAX_PSK_IDENTITY
 
 int DigitOf(char c) {

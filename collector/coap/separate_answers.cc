@@ -14,9 +14,10 @@ constexpr int kUnverifiedRetransmitMax = 2;
 
 }  // namespace
 
-SeparateAnswers::SeparateAnswers(std::size_t waiting_max, std::uint64_t seed, DatagramSink* sink,
-                                 Metrics* metrics)
+SeparateAnswers::SeparateAnswers(std::size_t waiting_max, std::uint64_t seed, bool all_verified,
+                                 DatagramSink* sink, Metrics* metrics)
     : waiting_max_(waiting_max),
+      all_verified_(all_verified),
       random_(static_cast<std::minstd_rand::result_type>(seed)),
       sink_(sink),
       metrics_(metrics) {}

@@ -172,6 +172,10 @@ void AddCoaps(const Metrics& metrics, Families* out) {
              prometheus::MetricType::Counter);
   out->AddCounter(coaps.handshakes_succeeded.Get(), {{"result", "ok"}});
   out->AddCounter(coaps.handshakes_failed.Get(), {{"result", "failed"}});
+  out->AddCounter(coaps.handshakes_refused.Get(), {{"result", "refused"}});
+  out->Count("coaps_datagrams_without_session_total",
+             "Datagrams of no DTLS session: it has ended, or there was none.",
+             coaps.datagrams_without_session);
 }
 
 void AddElasticsearch(const Metrics& metrics, Families* out) {

@@ -1,0 +1,432 @@
+#include "collector/coap/dtls_sessions.h"
+
+#include <openssl/crypto.h>
+#include <openssl/err.h>
+#include <openssl/hmac.h>
+#include <openssl/ssl.h>
+#include <sys/random.h>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "collector/base/log.h"
+
+namespace collector {
+namespace {
+
+constexpr std::int64_t kTimerNs = 250 * kNsPerMs;
+constexpr std::int64_t kHandshakeNsMax = 30 * kNsPerSecond;
+// One that is under way for so long makes room for another where there are too many.
+constexpr std::int64_t kHandshakeNsEnough = 10 * kNsPerSecond;
+// OpenSSL keeps what comes before its turn: this bounds how much that can be.
+constexpr int kHandshakeDatagramsMax = 48;
+constexpr std::int64_t kSecretNs = 60 * kNsPerSecond;
+constexpr int kFailuresLoggedPerSecond = 10;
+// Ours of a handshake: what an IPv6 network must carry (1,280), without IP's and UDP's headers.
+constexpr long kHandshakeBytesMax = 1'232;
+constexpr std::size_t kRecordBytesMax = 16'384;
+
+// RFC 6347 section 4.1: type, version, epoch, sequence number, length.
+constexpr std::size_t kRecordHeaderBytes = 13;
+constexpr std::uint8_t kHandshakeRecord = 22;
+constexpr std::uint8_t kApplicationData = 23;
+constexpr std::uint8_t kClientHello = 1;
+
+bool IsHello(Bytes datagram) {
+  return datagram.size() > kRecordHeaderBytes && datagram[0] == kHandshakeRecord &&
+         datagram[3] == 0 && datagram[4] == 0 && datagram[kRecordHeaderBytes] == kClientHello;
+}
+
+// Whether a datagram holds a handshake message under keys that were just agreed on.
+bool HoldsFinished(Bytes datagram) {
+  while (datagram.size() > kRecordHeaderBytes) {
+    if (datagram[0] == kHandshakeRecord && datagram[4] == 1) return true;
+    const std::size_t length = kRecordHeaderBytes + (std::size_t{datagram[11]} << 8) + datagram[12];
+    datagram = datagram.subspan(std::min(length, datagram.size()));
+  }
+  return false;
+}
+
+// What others say may go into a log.
+std::string Printable(std::string_view text) {
+  std::string shown(text.substr(0, 64));
+  for (char& c : shown)
+    if (c < ' ' || c > '~') c = '?';
+  return shown;
+}
+
+void DrawSecret(std::array<std::uint8_t, 32>* secret) {
+  CHECK(getrandom(secret->data(), secret->size(), 0) == static_cast<ssize_t>(secret->size()));
+}
+
+}  // namespace
+
+struct DtlsSessions::Callbacks {
+  static DtlsSessions* Of(const SSL* tls) {
+    return static_cast<DtlsSessions*>(SSL_CTX_get_app_data(SSL_get_SSL_CTX(tls)));
+  }
+
+  static unsigned int OnIdentity(SSL* tls, const char* identity, unsigned char* key,
+                                 unsigned int key_bytes_max) {
+    DtlsSessions* self = Of(tls);
+    const PskTable& psks = self->keys_.psks();
+    const auto found = psks.find(identity);
+    if (found == psks.end() || found->second.size() > key_bytes_max) {
+      self->unknown_identity_ = Printable(identity);
+      return 0;  // OpenSSL alerts unknown_psk_identity
+    }
+    std::memcpy(key, found->second.data(), found->second.size());
+    return static_cast<unsigned int>(found->second.size());
+  }
+
+  static int MakeCookie(SSL* tls, unsigned char* cookie, unsigned int* bytes) {
+    const auto made = Of(tls)->CookieOf(0);
+    std::memcpy(cookie, made.data(), made.size());
+    *bytes = made.size();
+    return 1;
+  }
+
+  static int CheckCookie(SSL* tls, const unsigned char* cookie, unsigned int bytes) {
+    for (const std::size_t secret : {std::size_t{0}, std::size_t{1}}) {
+      const auto made = Of(tls)->CookieOf(secret);
+      if (bytes == made.size() && CRYPTO_memcmp(cookie, made.data(), bytes) == 0) return 1;
+    }
+    return 0;
+  }
+
+  static int Write(BIO* bio, const char* bytes, int count) {
+    const auto* self = static_cast<DtlsSessions*>(BIO_get_data(bio));
+    self->sink_->Send(*self->current_, {reinterpret_cast<const std::uint8_t*>(bytes),
+                                        static_cast<std::size_t>(count)});
+    return count;
+  }
+
+  static int Read(BIO* bio, char* bytes, int room) {
+    auto* self = static_cast<DtlsSessions*>(BIO_get_data(bio));
+    BIO_clear_retry_flags(bio);
+    if (self->incoming_.empty()) {
+      BIO_set_retry_read(bio);
+      return -1;
+    }
+    const std::size_t count = std::min(self->incoming_.size(), static_cast<std::size_t>(room));
+    std::memcpy(bytes, self->incoming_.data(), count);
+    self->incoming_ = {};  // a datagram: what does not fit is lost
+    return static_cast<int>(count);
+  }
+
+  static long Control(BIO* /*bio*/, int command, long /*number*/, void* /*pointer*/) {
+    switch (command) {
+      case BIO_CTRL_FLUSH:
+        return 1;
+      case BIO_CTRL_DGRAM_QUERY_MTU:
+      case BIO_CTRL_DGRAM_GET_FALLBACK_MTU:
+        return kHandshakeBytesMax;
+      default:
+        return 0;
+    }
+  }
+};
+
+DtlsSessions::DtlsSessions(const DtlsOptions& options, OnDtlsMessage on_message, DatagramSink* sink,
+                           Metrics* metrics, std::shared_ptr<spdlog::logger> log)
+    : options_(options),
+      on_message_(std::move(on_message)),
+      sink_(sink),
+      metrics_(metrics),
+      log_(log),
+      keys_(options.files, std::move(log)),
+      method_(BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "datagram"), &BIO_meth_free),
+      message_(kRecordBytesMax) {
+  CHECK(method_ != nullptr);
+  BIO_meth_set_write(method_.get(), &Callbacks::Write);
+  BIO_meth_set_read(method_.get(), &Callbacks::Read);
+  BIO_meth_set_ctrl(method_.get(), &Callbacks::Control);
+  for (auto& secret : cookie_secrets_) DrawSecret(&secret);
+}
+
+DtlsSessions::~DtlsSessions() = default;
+
+Status DtlsSessions::Open() {
+  if (Status loaded = keys_.Load(); !loaded.ok()) return loaded;
+  UseContext();
+  return Ok{};
+}
+
+// A new one of ours. Sessions hold on to the one that they began with.
+void DtlsSessions::UseContext() {
+  listener_.reset();
+  SSL_CTX* context = keys_.context();
+  SSL_CTX_set_app_data(context, this);
+  SSL_CTX_set_cookie_generate_cb(context, &Callbacks::MakeCookie);
+  SSL_CTX_set_cookie_verify_cb(context, &Callbacks::CheckCookie);
+  if (!options_.files.psk.empty()) {
+    SSL_CTX_set_psk_server_callback(context, &Callbacks::OnIdentity);
+  }
+}
+
+Tls DtlsSessions::NewTls() {
+  Tls tls(SSL_new(keys_.context()));
+  BIO* bio = BIO_new(method_.get());
+  CHECK(tls != nullptr && bio != nullptr);
+  BIO_set_data(bio, this);
+  BIO_set_init(bio, 1);
+  SSL_set_bio(tls.get(), bio, bio);
+  SSL_set_accept_state(tls.get());
+  SSL_set_mtu(tls.get(), kHandshakeBytesMax);
+  return tls;
+}
+
+// Who sends, and to which of our addresses.
+PeerKey DtlsSessions::KeyOf(const AddressPair& addresses) const {
+  AddressPair local;
+  local.remote = addresses.local;
+  return PeerKeyOf(local, PeerKeyOf(addresses, options_.seed));
+}
+
+std::array<std::uint8_t, 16> DtlsSessions::CookieOf(std::size_t secret) const {
+  const PeerKey key = KeyOf(*current_);
+  std::array<std::uint8_t, sizeof(key) + sizeof(sockaddr_in6)> who{};
+  std::memcpy(who.data(), &key, sizeof(key));
+  std::memcpy(who.data() + sizeof(key), current_->remote.raw(), current_->remote.size());
+  std::array<std::uint8_t, EVP_MAX_MD_SIZE> digest{};
+  const auto& of = cookie_secrets_[secret];
+  CHECK(HMAC(EVP_sha256(), of.data(), static_cast<int>(of.size()), who.data(), who.size(),
+             digest.data(), nullptr) != nullptr);
+  std::array<std::uint8_t, 16> cookie{};
+  std::copy_n(digest.begin(), cookie.size(), cookie.begin());
+  return cookie;
+}
+
+void DtlsSessions::OnDatagram(const AddressPair& addresses, Bytes datagram) {
+  const PeerKey key = KeyOf(addresses);
+  const auto found = by_key_.find(key);
+  if (IsHello(datagram)) {
+    const Bytes hello = datagram.subspan(kRecordHeaderBytes);
+    const std::uint64_t hash = XXH3_64bits_withSeed(hello.data(), hello.size(), options_.seed);
+    // One that comes again belongs to the session that it began. Any other one may begin the next:
+    // a device that restarted uses its port again (RFC 6347 section 4.2.8).
+    if (found == by_key_.end() || found->second->hello != hash) {
+      return OnHello(addresses, datagram, key, hash);
+    }
+  }
+  if (found == by_key_.end()) return metrics_->coaps.datagrams_without_session.Add();
+  Drive(found->second, datagram);
+}
+
+void DtlsSessions::OnHello(const AddressPair& addresses, Bytes datagram, PeerKey key,
+                           std::uint64_t hello) {
+  static const std::unique_ptr<BIO_ADDR, decltype(&BIO_ADDR_free)> unused(BIO_ADDR_new(),
+                                                                          &BIO_ADDR_free);
+  if (listener_ == nullptr) listener_ = NewTls();
+  current_ = &addresses;
+  incoming_ = datagram;
+  ERR_clear_error();
+  const int verified = DTLSv1_listen(listener_.get(), unused.get());
+  incoming_ = {};
+  ERR_clear_error();
+  if (verified <= 0) return;
+  Tls tls = std::move(listener_);
+  if (const auto before = by_key_.find(key); before != by_key_.end()) {
+    Forget(before->second);  // the peer does not know of that one any more
+  }
+  if (!MakeRoomForHandshake()) return metrics_->coaps.handshakes_refused.Add();
+  const Place place = handshakes_.emplace(handshakes_.end());
+  place->number = next_number_++;
+  place->key = key;
+  place->hello = hello;
+  place->addresses = addresses;
+  place->tls = std::move(tls);
+  place->heard_ns = now_ns_;
+  by_key_[key] = place;
+  by_number_[place->number] = place;
+  if (handshakes_.size() == 1) timer_due_ns_ = now_ns_ + kTimerNs;
+  Drive(place, {});
+}
+
+// Where there are too many the new ones wait, which the network makes them send again, unless there
+// is one that does not get on: a burst of slow devices must not keep all of them from an end.
+bool DtlsSessions::MakeRoomForHandshake() {
+  if (handshakes_.size() < options_.handshakes_max) return true;
+  if (now_ns_ - handshakes_.front().heard_ns < kHandshakeNsEnough) return false;
+  Fail(handshakes_.begin(), "made room for another");
+  return true;
+}
+
+void DtlsSessions::Drive(Place place, Bytes datagram) {
+  current_ = &place->addresses;
+  incoming_ = datagram;
+  ERR_clear_error();
+  if (!place->established && !Handshake(place, datagram)) {
+    incoming_ = {};
+    return;
+  }
+  ReadMessages(place);
+  incoming_ = {};
+}
+
+// True if the session is there to be read from.
+bool DtlsSessions::Handshake(Place place, Bytes datagram) {
+  if (!datagram.empty() && datagram[0] == kApplicationData) return false;  // will come again
+  if (++place->datagrams > kHandshakeDatagramsMax) {
+    Fail(place, "too many datagrams");
+    return false;
+  }
+  SSL* tls = place->tls.get();
+  const int done = SSL_do_handshake(tls);
+  if (done == 1) {
+    Established(place);
+    return true;
+  }
+  if (SSL_get_error(tls, done) != SSL_ERROR_WANT_READ) {
+    const std::string why =
+        unknown_identity_.empty()
+            ? FailureOf(tls)
+            : "no key for identity '" + std::exchange(unknown_identity_, {}) + "'";
+    Fail(place, why);
+  } else if (SSL_get_state(tls) == TLS_ST_SR_CHANGE && HoldsFinished(datagram)) {
+    RefuseKey(place);
+  }
+  return false;
+}
+
+// OpenSSL drops what another key has encrypted, and both sides would wait until they give up. Here
+// that can hardly be anything but another key, and the peer is told (RFC 6347 section 4.1.2.7).
+void DtlsSessions::RefuseKey(Place place) {
+  constexpr std::array<std::uint8_t, 15> kBadRecordMac = {21, 254, 253, 0, 0, 0, 0, 0,
+                                                          1,  0,   0,   0, 2, 2, 20};
+  sink_->Send(place->addresses, kBadRecordMac);
+  Fail(place, "another key than ours");
+}
+
+void DtlsSessions::Established(Place place) {
+  metrics_->coaps.handshakes_succeeded.Add();
+  place->established = true;
+  place->names = NamesOf(place->tls.get());
+  if (established_.size() >= options_.sessions_max) {
+    metrics_->coaps.sessions_evicted.Add();
+    End(std::prev(established_.end()));
+    current_ = &place->addresses;
+  }
+  established_.splice(established_.begin(), handshakes_, place);
+  metrics_->coaps.sessions.Set(established_.size());
+}
+
+void DtlsSessions::ReadMessages(Place place) {
+  SSL* tls = place->tls.get();
+  AddressPair session = place->addresses;
+  session.socket = place->number;
+  for (;;) {
+    current_ = &place->addresses;
+    const int count = SSL_read(tls, message_.data(), static_cast<int>(message_.size()));
+    if (count <= 0) {
+      if (SSL_get_error(tls, count) != SSL_ERROR_WANT_READ) End(place);
+      break;
+    }
+    place->heard_ns = now_ns_;
+    established_.splice(established_.begin(), established_, place);
+    on_message_(session, {message_.data(), static_cast<std::size_t>(count)}, place->names);
+  }
+  ERR_clear_error();
+}
+
+void DtlsSessions::Send(const AddressPair& addresses, Bytes message) {
+  const auto found = by_number_.find(addresses.socket);
+  if (found == by_number_.end() || !found->second->established) {
+    return metrics_->coap.datagrams_send_failed.Add();
+  }
+  current_ = &found->second->addresses;
+  SSL* tls = found->second->tls.get();
+  if (SSL_write(tls, message.data(), static_cast<int>(message.size())) <= 0) {
+    ERR_clear_error();
+    metrics_->coap.datagrams_send_failed.Add();
+  }
+}
+
+// Of a handshake.
+void DtlsSessions::Fail(Place place, const std::string& why) {
+  ERR_clear_error();
+  metrics_->coaps.handshakes_failed.Add();
+  LogFailure(place->addresses, why);
+  Forget(place);
+}
+
+void DtlsSessions::LogFailure(const AddressPair& addresses, const std::string& why) {
+  if (failures_logged_ == kFailuresLoggedPerSecond) {
+    ++failures_unlogged_;
+    return;
+  }
+  ++failures_logged_;
+  log_->warn("coaps: handshake with {} failed: {}{}", addresses.remote.ToString(), why,
+             Action("handshake-failed"));
+}
+
+// Of an established session; the peer is told.
+void DtlsSessions::End(Place place) {
+  current_ = &place->addresses;
+  SSL_shutdown(place->tls.get());
+  ERR_clear_error();
+  Forget(place);
+}
+
+void DtlsSessions::EndAll() {
+  while (!established_.empty()) End(established_.begin());
+}
+
+void DtlsSessions::Forget(Place place) {
+  by_key_.erase(place->key);
+  by_number_.erase(place->number);
+  (place->established ? established_ : handshakes_).erase(place);
+  metrics_->coaps.sessions.Set(established_.size());
+}
+
+void DtlsSessions::OnTime() {
+  if (now_ns_ >= second_due_ns_) EachSecond();
+  if (handshakes_.empty() || now_ns_ < timer_due_ns_) return;
+  timer_due_ns_ = now_ns_ + kTimerNs;
+  while (!handshakes_.empty() && now_ns_ - handshakes_.front().heard_ns >= kHandshakeNsMax) {
+    Fail(handshakes_.begin(), "not finished in time");
+  }
+  for (Place next = handshakes_.begin(); next != handshakes_.end();) {
+    const Place place = next++;
+    current_ = &place->addresses;
+    ERR_clear_error();
+    if (DTLSv1_handle_timeout(place->tls.get()) < 0) Fail(place, "not answered in time");
+  }
+}
+
+void DtlsSessions::EachSecond() {
+  second_due_ns_ = now_ns_ + kNsPerSecond;
+  failures_logged_ = 0;
+  if (failures_unlogged_ > 0) {
+    log_->warn("coaps: and {} more handshakes failed{}", failures_unlogged_,
+               Action("handshakes-failed"));
+    failures_unlogged_ = 0;
+  }
+  while (!established_.empty() &&
+         now_ns_ - established_.back().heard_ns >= options_.idle_seconds_max * kNsPerSecond) {
+    End(std::prev(established_.end()));
+  }
+  if (now_ns_ >= secret_due_ns_) {
+    secret_due_ns_ = now_ns_ + kSecretNs;
+    cookie_secrets_[1] = cookie_secrets_[0];
+    DrawSecret(&cookie_secrets_[0]);
+  }
+  const DtlsKeys::Replaced replaced = keys_.Reload();
+  if (replaced.context) UseContext();
+  if (!replaced.psks) return;
+  for (Place next = established_.begin(); next != established_.end();) {
+    const Place place = next++;
+    if (place->names.empty() || !place->names.front().starts_with("psk:")) continue;
+    const std::string identity = place->names.front().substr(4);
+    const auto before = replaced.psks->find(identity);
+    const auto now = keys_.psks().find(identity);
+    const bool same = before != replaced.psks->end() && now != keys_.psks().end() &&
+                      before->second == now->second;
+    if (!same) End(place);
+  }
+}
+
+}  // namespace collector
