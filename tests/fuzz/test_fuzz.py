@@ -15,6 +15,7 @@ RUNS = {
     "bulk_answer": 50000,
     "config": 500,
     "psk": 50000,
+    "access": 50000,
 }
 
 
