@@ -107,13 +107,19 @@ Status App::Build(AppSockets sockets) {
   if (Status opened = OpenStore(); !opened.ok()) return opened;
   state_.store_name = store_->name();
 
+  if (!config_.access_file.empty()) {
+    auto access = Access::Create({.file = config_.access_file}, &refusals_, log_);
+    if (!access.ok()) return access.error();
+    access_ = std::move(access).value();
+  }
   // A body in blocks may be at least as large as one that needs none.
   const std::size_t body_bytes_max = std::max(config_.payload_bytes_max, config_.body_bytes_max);
   events_ = std::make_unique<EventsHandler>(
       EventsOptions{.pending_events_max = config_.pending_events_max,
                     .pending_bytes_max = config_.pending_bytes_max,
                     .payload_bytes_max = body_bytes_max,
-                    .seed = RandomSeed()},
+                    .seed = RandomSeed(),
+                    .access = access_.get()},
       store_.get(), &metrics_);
   bodies_ = std::make_unique<BodyAssembly>(
       BodyAssemblyOptions{.body_bytes_max = body_bytes_max, .bodies_max = config_.bodies_max},
@@ -129,7 +135,7 @@ Status App::Build(AppSockets sockets) {
     page_ = Page::Create(page, &state_, &metrics_, log_);
   }
   auto admin = AdminServer::Create({.listen = config_.http_listen, .token = http_token_}, &state_,
-                                   &metrics_, page_.get());
+                                   &metrics_, page_.get(), &refusals_);
   if (!admin.ok()) return admin.error();
   admin_ = std::move(admin).value();
   return Ok{};
@@ -167,6 +173,7 @@ Status App::OpenCoap(AppSockets sockets) {
   options.message_layer.seed = RandomSeed();
   options.dtls = config_.dtls;
   options.dtls->seed = RandomSeed();
+  options.dtls->refusals = &refusals_;
   auto secure = CoapEndpoint::Create(options, std::move(sockets.coaps), chain, poller_.get(),
                                      &metrics_, log_);
   if (!secure.ok()) return secure.error();
@@ -225,6 +232,9 @@ Status App::OpenElasticsearch() {
 }
 
 Handler App::BuildChain() {
+  Handler events = bodies_->Wrap(
+      [this](const Request& request, Reply reply) { events_->Post(request, std::move(reply)); });
+  if (access_) events = access_->Wrap(std::move(events));
   return Chain(
       {access_log_->Wrap(), request_sampler_ ? request_sampler_->Wrap() : PassOn(),
        LimitRate({.requests_per_second_max = config_.requests_per_second_per_peer_max,
@@ -232,9 +242,7 @@ Handler App::BuildChain() {
                  &metrics_),
        CheckCriticalOptions(), CheckContentFormat({.required = config_.content_format_required}),
        DefaultHeaders()},
-      Router({{Code::kPost, "/events", bodies_->Wrap([this](const Request& request, Reply reply) {
-                 events_->Post(request, std::move(reply));
-               })},
+      Router({{Code::kPost, "/events", std::move(events)},
               {Code::kGet, "/health", HealthHandler(&state_)},
               {Code::kGet, "/.well-known/core", WellKnownCoreHandler()}}));
 }
@@ -317,6 +325,7 @@ void App::Turn() {
   const Instant now = ReadClock();
   store_->Tick(now);
   events_->Tick(now);
+  if (access_) access_->Tick(now.monotonic_ns);
   endpoint_->SetTime(now);
   if (secure_endpoint_) secure_endpoint_->SetTime(now);
   if (request_sampler_) request_sampler_->SetTime(now);
@@ -326,6 +335,7 @@ void App::Turn() {
   if (secure_endpoint_) secure_endpoint_->Flush();
   CountExchanges();
   access_log_->Tick(now.monotonic_ns);
+  refusals_.Tick(now.monotonic_ns);
   notifier_.Tick(now.monotonic_ns);
   const bool store_fails = store_->health() == StoreHealth::kFailing;
   if (request_metrics_) request_metrics_->Tick(now.monotonic_ns, store_fails);

@@ -67,6 +67,7 @@ class App {
   const Config config_;
   const std::shared_ptr<spdlog::logger> log_;
   const Instant started_ = ReadClock();
+  RefusalLog refusals_{log_};
   Metrics metrics_;
   ServiceState state_;
   Notifier notifier_;
@@ -80,6 +81,7 @@ class App {
   std::unique_ptr<Store> store_;
   std::unique_ptr<RequestSampler> request_sampler_;  // these two only if request metrics are wanted
   std::unique_ptr<RequestMetrics> request_metrics_;
+  std::unique_ptr<Access> access_;  // none: everybody may write everything
   std::unique_ptr<EventsHandler> events_;
   std::unique_ptr<BodyAssembly> bodies_;
   std::unique_ptr<AccessLog> access_log_;

@@ -12,7 +12,6 @@
 #include <algorithm>
 #include <cstring>
 
-#include "collector/base/log.h"
 
 namespace collector {
 namespace {
@@ -24,7 +23,6 @@ constexpr std::int64_t kHandshakeNsEnough = 10 * kNsPerSecond;
 // OpenSSL keeps what comes before its turn: this bounds how much that can be.
 constexpr int kHandshakeDatagramsMax = 48;
 constexpr std::int64_t kSecretNs = 60 * kNsPerSecond;
-constexpr int kFailuresLoggedPerSecond = 10;
 // Ours of a handshake: what an IPv6 network must carry (1,280), without IP's and UDP's headers.
 constexpr long kHandshakeBytesMax = 1'232;
 constexpr std::size_t kRecordBytesMax = 16'384;
@@ -136,7 +134,6 @@ DtlsSessions::DtlsSessions(const DtlsOptions& options, OnDtlsMessage on_message,
       on_message_(std::move(on_message)),
       sink_(sink),
       metrics_(metrics),
-      log_(log),
       keys_(options.files, std::move(log)),
       method_(BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "datagram"), &BIO_meth_free),
       message_(kRecordBytesMax) {
@@ -354,13 +351,7 @@ void DtlsSessions::Fail(Place place, const std::string& why) {
 }
 
 void DtlsSessions::LogFailure(const AddressPair& addresses, const std::string& why) {
-  if (failures_logged_ == kFailuresLoggedPerSecond) {
-    ++failures_unlogged_;
-    return;
-  }
-  ++failures_logged_;
-  log_->warn("coaps: handshake with {} failed: {}{}", addresses.remote.ToString(), why,
-             Action("handshake-failed"));
+  options_.refusals->Add(addresses.remote.ToString(), "coaps", why, now_ns_);
 }
 
 // Of an established session; the peer is told.
@@ -399,12 +390,6 @@ void DtlsSessions::OnTime() {
 
 void DtlsSessions::EachSecond() {
   second_due_ns_ = now_ns_ + kNsPerSecond;
-  failures_logged_ = 0;
-  if (failures_unlogged_ > 0) {
-    log_->warn("coaps: and {} more handshakes failed{}", failures_unlogged_,
-               Action("handshakes-failed"));
-    failures_unlogged_ = 0;
-  }
   while (!established_.empty() &&
          now_ns_ - established_.back().heard_ns >= options_.idle_seconds_max * kNsPerSecond) {
     End(std::prev(established_.end()));

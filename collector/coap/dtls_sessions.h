@@ -15,6 +15,7 @@
 
 #include "collector/base/clock.h"
 #include "collector/base/metrics.h"
+#include "collector/base/refusal_log.h"
 #include "collector/coap/datagram_sink.h"
 #include "collector/coap/dtls_keys.h"
 #include "collector/coap/peers.h"
@@ -30,6 +31,7 @@ struct DtlsOptions {
   std::size_t handshakes_max = 1'000;   // under way; beyond it the oldest ends, or none begins
   std::int64_t idle_seconds_max = 600;  // of a session
   std::uint64_t seed = 0;               // of hashes; secret in production
+  RefusalLog* refusals = nullptr;       // outlives the sessions; told of failed handshakes
 };
 
 // A message that a session carried; `addresses.socket` is the session's number, which no other one
@@ -103,7 +105,6 @@ class DtlsSessions : public DatagramSink {
   const OnDtlsMessage on_message_;
   DatagramSink* sink_;
   Metrics* metrics_;
-  std::shared_ptr<spdlog::logger> log_;
   DtlsKeys keys_;
   std::unique_ptr<bio_method_st, void (*)(bio_method_st*)> method_;
   Sessions handshakes_;   // the oldest in front
@@ -124,8 +125,6 @@ class DtlsSessions : public DatagramSink {
   std::int64_t timer_due_ns_ = 0;
   std::int64_t second_due_ns_ = 0;
   std::int64_t secret_due_ns_ = 0;
-  int failures_logged_ = 0;  // in this second
-  std::uint64_t failures_unlogged_ = 0;
 };
 
 }  // namespace collector

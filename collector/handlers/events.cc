@@ -42,6 +42,11 @@ void EventsHandler::Post(const Request& request, Reply reply) {
     return std::move(reply).Send(Response::Diagnostic(Code::kBadRequest, diagnostic_));
   }
   const std::span<const Event> events = decoder_.events();
+  if (options_.access != nullptr) {
+    if (auto refusal = options_.access->Refuse(request, events)) {
+      return std::move(reply).Send(*std::move(refusal));
+    }
+  }
   if (events.size() > options_.pending_events_max) {
     return std::move(reply).Send(Response::Diagnostic(
         Code::kRequestEntityTooLarge,

@@ -8,6 +8,7 @@
 
 #include "collector/base/clock.h"
 #include "collector/base/metrics.h"
+#include "collector/handlers/access.h"
 #include "collector/handlers/retry_advice.h"
 #include "collector/middleware/middleware.h"
 #include "collector/store/store.h"
@@ -19,7 +20,8 @@ struct EventsOptions {
   std::size_t pending_events_max = 16'384;
   std::size_t pending_bytes_max = 16 << 20;  // of the bodies as received
   std::size_t payload_bytes_max = 4'096;
-  std::uint64_t seed = 1;  // of the spread of what devices are told to wait
+  std::uint64_t seed = 1;    // of the spread of what devices are told to wait
+  Access* access = nullptr;  // none: everybody may write everything; outlives the handler
 };
 
 // One thread. Store and metrics outlive it; it outlives every pending completion.

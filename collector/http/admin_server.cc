@@ -56,7 +56,7 @@ bool IsProbe(std::string_view path) {
 }
 
 // Where every request and every answer passes.
-void Frame(httplib::Server* server, const std::optional<AccessToken>& token) {
+void Frame(httplib::Server* server, const std::optional<AccessToken>& token, RefusalLog* refusals) {
   server->set_default_headers(
       {{"Content-Security-Policy",
         "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"},
@@ -64,9 +64,17 @@ void Frame(httplib::Server* server, const std::optional<AccessToken>& token) {
        {"Referrer-Policy", "no-referrer"}});
   if (!token) return;
   server->set_pre_routing_handler(
-      [token = *token](const httplib::Request& request, httplib::Response& response) {
-        if (IsProbe(request.path) || token.IsIn(request.get_header_value("Authorization"))) {
+      [token = *token, refusals](const httplib::Request& request, httplib::Response& response) {
+        const std::string given = request.get_header_value("Authorization");
+        if (IsProbe(request.path) || token.IsIn(given)) {
           return httplib::Server::HandlerResponse::Unhandled;
+        }
+        // A browser comes without one first; only who guesses is told of.
+        if (!given.empty()) {
+          const bool v6 = request.remote_addr.find(':') != std::string::npos;
+          const std::string host = v6 ? "[" + request.remote_addr + "]" : request.remote_addr;
+          refusals->Add(host + ":" + std::to_string(request.remote_port), "http", "a wrong token",
+                        ReadClock().monotonic_ns);
         }
         response.status = 401;
         // Basic, because browsers ask a person for that.
@@ -83,7 +91,8 @@ AdminServer::AdminServer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
 Result<std::unique_ptr<AdminServer>> AdminServer::Create(const AdminOptions& options,
                                                          const ServiceState* state,
-                                                         const Metrics* metrics, Page* page) {
+                                                         const Metrics* metrics, Page* page,
+                                                         RefusalLog* refusals) {
   auto impl = std::make_unique<Impl>();
   impl->page = page;
   httplib::Server& server = impl->server;
@@ -99,7 +108,7 @@ Result<std::unique_ptr<AdminServer>> AdminServer::Create(const AdminOptions& opt
     const int on = 1;
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
   });
-  Frame(&server, options.token);
+  Frame(&server, options.token, refusals);
   AddRoutes(&server, state, metrics);
   if (page != nullptr) page->AddRoutes(&server);
 

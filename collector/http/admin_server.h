@@ -7,6 +7,7 @@
 #include <string>
 
 #include "collector/base/metrics.h"
+#include "collector/base/refusal_log.h"
 #include "collector/base/result.h"
 #include "collector/base/service_state.h"
 #include "collector/base/socket_address.h"
@@ -26,7 +27,8 @@ class AdminServer {
   // Binds and starts serving. All of them outlive it; `page` may be null.
   static Result<std::unique_ptr<AdminServer>> Create(const AdminOptions& options,
                                                      const ServiceState* state,
-                                                     const Metrics* metrics, Page* page);
+                                                     const Metrics* metrics, Page* page,
+                                                     RefusalLog* refusals);
   ~AdminServer();  // stops serving
 
   [[nodiscard]] std::string Address() const;  // "127.0.0.1:8080", with the port that was bound

@@ -26,7 +26,9 @@ enum class Code : std::uint8_t {
   kContent = 0x45,
   kContinue = 0x5f,
   kBadRequest = 0x80,
+  kUnauthorized = 0x81,
   kBadOption = 0x82,
+  kForbidden = 0x83,
   kNotFound = 0x84,
   kMethodNotAllowed = 0x85,
   kNotAcceptable = 0x86,
@@ -84,7 +86,8 @@ struct Request {
   std::uint64_t exchange = 0;  // identifies (peer, message id, token); not 0
   Instant arrived;             // when this exchange's first datagram came
   const SocketAddress* peer = nullptr;
-  // Who the peer has proved to be, as access rules write it: "psk:probe-1", "cn:probe-1.example".
+  // Who the peer has proved to be, as access lists write it: "psk:probe-1", "cn:probe-1.example".
+  // Null over plain CoAP.
   const std::vector<std::string>* names = nullptr;
 };
 

@@ -44,7 +44,7 @@ def test_who_has_not_is_refused(secured, who, key):
     assert secured.rows() == []
     if who == "stranger":
         assert failed(secured) == 1
-        wait_until(lambda: "failed: no key for identity 'stranger'" in secured.output())
+        wait_until(lambda: "at coaps: no key for identity 'stranger'" in secured.output())
 
 
 def test_plain_datagrams_are_not_answered(secured):
@@ -254,9 +254,9 @@ def test_certificates_that_are_not_taken(certified, authority, tmp_path):
                       (expired, "certificate has expired")):
         assert not dtls.stored(
             dtls.send(certified, *with_certificate(pair, authority), seconds=2))
-        wait_until(lambda why=why: f"failed: {why}" in certified.output())
+        wait_until(lambda why=why: f"at coaps: {why}" in certified.output())
     assert not dtls.stored(dtls.send(certified, "-R", authority.certificate, seconds=2))
-    wait_until(lambda: "failed: peer did not return a certificate" in certified.output())
+    wait_until(lambda: "at coaps: peer did not return a certificate" in certified.output())
     assert certified.rows() == []
     assert failed(certified) == 3
 
@@ -268,7 +268,7 @@ def test_a_certificate_is_revoked(certified, authority):
     authority.revocation(probe[0])
     wait_until(lambda: "certificates read again" in certified.output())
     assert not dtls.stored(dtls.send(certified, *with_certificate(probe, authority), seconds=2))
-    wait_until(lambda: "failed: certificate revoked" in certified.output())
+    wait_until(lambda: "at coaps: certificate revoked" in certified.output())
     assert len(certified.rows()) == 1
 
 
