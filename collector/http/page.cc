@@ -33,6 +33,7 @@ constexpr std::size_t kPositionsMax = 10'000;
 constexpr std::size_t kBucketsMax = 2'000;
 constexpr std::size_t kChartSeriesMax = 50;
 constexpr std::int64_t kStatusNs = kNsPerSecond;
+constexpr std::int64_t kWaitsLongNs = 100 * kNsPerMs;  // for the disk; then it is the events' alone
 
 constexpr const char* kJson = "application/json";
 constexpr const char* kElsewhere =
@@ -394,7 +395,11 @@ std::unique_ptr<Page> Page::Create(const PageOptions& options, const ServiceStat
   if (options.sqlite_path.empty()) {
     impl->unavailable = kElsewhere;
   } else {
-    auto summariser = Summariser::Create(options.sqlite_path, log);
+    const auto busy = [metrics] {
+      const auto oldest_ns = static_cast<std::int64_t>(metrics->events.oldest_ns.Get());
+      return oldest_ns > 0 && ReadClock().monotonic_ns - oldest_ns > kWaitsLongNs;
+    };
+    auto summariser = Summariser::Create(options.sqlite_path, busy, log);
     auto opened = summariser.ok() ? Reader::Open(options.sqlite_path) : summariser.error();
     if (opened.ok()) {
       impl->summariser = std::move(summariser).value();

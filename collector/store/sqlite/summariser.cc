@@ -20,14 +20,16 @@ constexpr std::int64_t kBreathMs = 2;
 }  // namespace
 
 Result<std::unique_ptr<Summariser>> Summariser::Create(const std::string& database,
+                                                       std::function<bool()> busy,
                                                        std::shared_ptr<spdlog::logger> log) {
-  std::unique_ptr<Summariser> summariser(new Summariser(database, std::move(log)));
+  std::unique_ptr<Summariser> summariser(new Summariser(database, std::move(busy), std::move(log)));
   if (Status started = summariser->Start(); !started.ok()) return started.error();
   return summariser;
 }
 
-Summariser::Summariser(std::string database, std::shared_ptr<spdlog::logger> log)
-    : database_(std::move(database)), log_(std::move(log)) {}
+Summariser::Summariser(std::string database, std::function<bool()> busy,
+                       std::shared_ptr<spdlog::logger> log)
+    : database_(std::move(database)), busy_(std::move(busy)), log_(std::move(log)) {}
 
 Status Summariser::Start() {
   auto summary = Summary::Open(database_, &stopping_);
@@ -68,6 +70,7 @@ bool Summariser::Due() {
   const auto behind = summary_->Behind();
   if (!behind.ok()) return true;  // the pass will say the same, and why
   behind_.store(behind.value(), std::memory_order_relaxed);
+  if (busy_()) return false;
   const std::int64_t since_ns = ReadClock().monotonic_ns - last_pass_ns_;
   // Less than nothing: another file is in the database's place.
   return behind.value() >= kPassRowsMax || behind.value() < 0 ||

@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -16,8 +17,10 @@ namespace collector {
 
 class Summariser {
  public:
-  // Opens the summary and starts. An error: there can be no summary, and no page.
+  // Opens the summary and starts. While `busy`, which its thread calls, events wait for the disk,
+  // and it stays behind. An error: there can be no summary, and no page.
   static Result<std::unique_ptr<Summariser>> Create(const std::string& database,
+                                                    std::function<bool()> busy,
                                                     std::shared_ptr<spdlog::logger> log);
   ~Summariser();  // stops at the next row: the thread may be given very little CPU
   Summariser(const Summariser&) = delete;
@@ -27,7 +30,7 @@ class Summariser {
   [[nodiscard]] std::int64_t behind() const { return behind_.load(std::memory_order_relaxed); }
 
  private:
-  Summariser(std::string database, std::shared_ptr<spdlog::logger> log);
+  Summariser(std::string database, std::function<bool()> busy, std::shared_ptr<spdlog::logger> log);
   Status Start();
   void Work();
   bool Due();
@@ -35,6 +38,7 @@ class Summariser {
   bool Wait(std::int64_t ms);  // false: it is to stop
 
   const std::string database_;
+  const std::function<bool()> busy_;
   const std::shared_ptr<spdlog::logger> log_;
   std::atomic<std::int64_t> behind_{0};
   std::mutex mutex_;

@@ -1,6 +1,7 @@
 // Queries over a real file with random events, beside a naive computation.
 #include "collector/store/sqlite/reader.h"
 
+#include <spdlog/spdlog.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -11,6 +12,7 @@
 
 #include "collector/store/sqlite/database.h"
 #include "collector/store/sqlite/position.h"
+#include "collector/store/sqlite/summariser.h"
 #include "event/event_json.h"
 #include "tests/unit/catch.h"
 
@@ -267,6 +269,30 @@ TEST_CASE("a pass that is stopped leaves the summary as it was") {
   world.stop = false;
   CHECK(summary.value()->Pass(kBaseNs).value().taken == 500);
   CheckCharts(world, world.Open().get());
+}
+
+TEST_CASE("nothing is summarised while events wait for the disk") {
+  World world;
+  world.Store(world.Random(500));
+  const auto behind = [&] {
+    return Summary::Open(world.file.Path(), &world.stop).value()->Behind().value();
+  };
+  std::atomic<bool> busy{true};
+  std::atomic<int> asked{0};
+  const auto ask = [&] {
+    ++asked;
+    return busy.load();
+  };
+  const auto summariser = Summariser::Create(world.file.Path(), ask, spdlog::default_logger());
+  REQUIRE(summariser.ok());
+  const auto wait = [](const auto& done) {
+    for (int i = 0; i < 1'000 && !done(); ++i) usleep(10'000);
+    return done();
+  };
+  REQUIRE(wait([&] { return asked > 1; }));
+  CHECK(behind() == 500);
+  busy = false;
+  CHECK(wait([&] { return behind() == 0; }));
 }
 
 TEST_CASE("events come in pages, without a gap and without one twice") {
