@@ -16,6 +16,7 @@ namespace {
 constexpr std::size_t kTokenRandomBytes = 4;
 constexpr int kRetransmissionsMax = 4;
 constexpr std::chrono::milliseconds kTimerSlack{20};  // libcoap's clock and ours, and its rounding
+constexpr std::size_t kEchoBytesMax = 40;             // RFC 9175 section 2.2.1
 constexpr unsigned kAckTimeoutSteps = 64;  // a second is so many of libcoap's units of it
 
 std::string WithoutBrackets(const std::string& host) {
@@ -45,6 +46,15 @@ Answer AnswerOf(const coap_pdu_t& received) {
   const std::uint8_t* data = nullptr;
   if (coap_get_data(&received, &size, &data) != 0) answer.payload.assign(data, data + size);
   return answer;
+}
+
+// What a 4.01 asks to bring back (RFC 9175 section 2.3); empty: nothing.
+std::string EchoOf(const coap_pdu_t& received) {
+  coap_opt_iterator_t iterator;
+  if (coap_pdu_get_code(&received) != COAP_RESPONSE_CODE(401)) return {};
+  const coap_opt_t* echo = coap_check_option(&received, COAP_OPTION_ECHO, &iterator);
+  if (echo == nullptr || coap_opt_length(echo) > kEchoBytesMax) return {};
+  return {reinterpret_cast<const char*>(coap_opt_value(echo)), coap_opt_length(echo)};
 }
 
 // libcoap does not tell when it retransmits. With a fixed first timeout it is known nevertheless;
@@ -83,6 +93,12 @@ struct CoapClient::Callbacks {
     self->peer_is_away_ = false;
     Answer answer = AnswerOf(*received);
     if (const auto found = self->exchanges_.find(*number); found != self->exchanges_.end()) {
+      std::string echo = EchoOf(*received);
+      if (!echo.empty() && found->second.echo.empty()) {
+        found->second.echo = std::move(echo);
+        self->again_.push_back(*number);
+        return COAP_RESPONSE_OK;
+      }
       answer.retransmissions =
           self->RetransmissionsOf(found->second, coap_pdu_get_type(received) == COAP_MESSAGE_ACK);
     }
@@ -206,10 +222,10 @@ Status CoapClient::Send(Request request) {
   return Ok{};
 }
 
-Status CoapClient::Transmit(std::uint32_t number, const Request& request) {
+Status CoapClient::Transmit(std::uint32_t number, const Request& request, std::string_view echo) {
   // A refusal of an earlier datagram that nobody has read yet makes one send fail; the next works.
   for (int attempt = 0; attempt < 2; ++attempt) {
-    auto pdu = Encode(number, request);
+    auto pdu = Encode(number, request, echo);
     if (!pdu.ok()) return pdu.error();
     errno = 0;
     if (coap_send(session_.get(), std::move(pdu).value().release()) != COAP_INVALID_MID) {
@@ -221,7 +237,8 @@ Status CoapClient::Transmit(std::uint32_t number, const Request& request) {
 }
 
 Result<std::unique_ptr<coap_pdu_t, CoapClient::Free>> CoapClient::Encode(std::uint32_t number,
-                                                                         const Request& request) {
+                                                                         const Request& request,
+                                                                         std::string_view echo) {
   const bool get = request.method == Method::kGet;
   std::unique_ptr<coap_pdu_t, Free> pdu(
       coap_new_pdu(request.confirmable ? COAP_MESSAGE_CON : COAP_MESSAGE_NON,
@@ -237,10 +254,12 @@ Result<std::unique_ptr<coap_pdu_t, CoapClient::Free>> CoapClient::Encode(std::ui
     std::array<std::uint8_t, 2> format{};
     const unsigned size =
         coap_encode_var_safe(format.data(), format.size(), request.content_format);
-    fits = fits &&
-           coap_add_option(pdu.get(), COAP_OPTION_CONTENT_FORMAT, size, format.data()) != 0 &&
-           coap_add_data(pdu.get(), request.body.size(),
-                         reinterpret_cast<const std::uint8_t*>(request.body.data())) != 0;
+    fits = fits && coap_add_option(pdu.get(), COAP_OPTION_CONTENT_FORMAT, size, format.data()) != 0;
+  }
+  if (!echo.empty()) fits = fits && AddOption(pdu.get(), COAP_OPTION_ECHO, echo);
+  if (!request.body.empty()) {
+    fits = fits && coap_add_data(pdu.get(), request.body.size(),
+                                 reinterpret_cast<const std::uint8_t*>(request.body.data())) != 0;
   }
   if (!fits) {
     return Error{ErrorCode::kInvalid, "an event of " + std::to_string(request.body.size()) +
@@ -272,10 +291,23 @@ void CoapClient::Process(std::chrono::milliseconds wait) {
   const auto wait_ms =
       icmp_ ? 0 : static_cast<std::uint32_t>(std::max<std::int64_t>(wait.count(), 0));
   coap_io_process(context_.get(), wait_ms == 0 ? COAP_IO_NO_WAIT : wait_ms);
+  SendAgain();
   NoteAcknowledged();
   if (icmp_) HandleIcmp();
   ExpireOverdue();
   for (const Done& done : std::exchange(done_, {})) on_answer_(done.request, done.answer);
+}
+
+// The server wants to know that this address is ours.
+void CoapClient::SendAgain() {
+  for (const std::uint32_t number : std::exchange(again_, {})) {
+    const auto found = exchanges_.find(number);
+    if (found == exchanges_.end()) continue;
+    found->second.sent = Clock::now();
+    found->second.acknowledged.reset();
+    // What cannot be sent runs into its deadline.
+    (void)Transmit(number, found->second.request, found->second.echo);
+  }
 }
 
 void CoapClient::Fail(std::uint32_t number, Answer::Kind kind) {

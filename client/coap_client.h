@@ -100,6 +100,7 @@ class CoapClient {
     Clock::time_point deadline;
     // When it was first known to be acknowledged; what comes later is no retransmission.
     std::optional<Clock::time_point> acknowledged{};
+    std::string echo{};  // that the server asked for, to prove our address; once
   };
   struct Done {
     Request request;
@@ -121,8 +122,10 @@ class CoapClient {
   Status Connect();  // to the next address there is
   void Disconnect();
   [[nodiscard]] coap_session_t* OpenSession(const coap_address_t& address);
-  Status Transmit(std::uint32_t number, const Request& request);
-  Result<std::unique_ptr<coap_pdu_t, Free>> Encode(std::uint32_t number, const Request& request);
+  Status Transmit(std::uint32_t number, const Request& request, std::string_view echo = {});
+  Result<std::unique_ptr<coap_pdu_t, Free>> Encode(std::uint32_t number, const Request& request,
+                                                   std::string_view echo);
+  void SendAgain();
   [[nodiscard]] std::optional<std::uint32_t> NumberOf(const coap_pdu_t& pdu) const;
   void Finish(std::uint32_t number, Answer answer);
   void Fail(std::uint32_t number, Answer::Kind kind);
@@ -142,6 +145,7 @@ class CoapClient {
   std::chrono::microseconds ack_timeout_;  // until the first retransmission
   std::uint32_t next_number_ = 0;
   std::map<std::uint32_t, Exchange> exchanges_;  // by number, so by deadline
+  std::vector<std::uint32_t> again_;             // sent again with their Echo, likewise
   std::vector<Done> done_;  // told after libcoap has returned: it must not be entered again
   bool answered_ = false;   // at least once by this address
   bool icmp_ = false;       // seen, not yet handled

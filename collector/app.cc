@@ -108,7 +108,8 @@ Status App::Build(AppSockets sockets) {
   state_.store_name = store_->name();
 
   if (!config_.access_file.empty()) {
-    auto access = Access::Create({.file = config_.access_file}, &refusals_, log_);
+    auto access = Access::Create(
+        {.file = config_.access_file, .addresses_proven = config_.require_echo}, &refusals_, log_);
     if (!access.ok()) return access.error();
     access_ = std::move(access).value();
   }
@@ -162,6 +163,7 @@ Status App::OpenCoap(AppSockets sockets) {
       .exchanges_pending_max = config_.pending_events_max + kExchangesForOthers,
       .exchanges_remembered_max = config_.dedup_entries_max,
       .payload_bytes_max = config_.payload_bytes_max,
+      .require_echo = config_.require_echo,
       .seed = RandomSeed()};
   const Handler chain = BuildChain();
   auto endpoint =

@@ -75,6 +75,8 @@ void AddLimits(CLI::App* app, Config* config) {
   app->add_flag("--content-format-required", config->content_format_required,
                 "Answer 4.15 to a request that names no Content-Format, instead of taking it as "
                 "JSON");
+  app->add_flag("--require-echo", config->require_echo,
+                "Process no request over plain CoAP before its address is proven (RFC 9175)");
   app->add_option("--access-file", config->access_file,
                   "Who may write what: WHO NAMESPACE SENDER ORIGIN a line; without, all may all");
   AddNumber(app, "--drain-timeout-seconds", &config->drain_timeout_seconds, 1, 3'600,

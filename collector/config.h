@@ -43,6 +43,7 @@ struct Config {
   std::size_t receive_buffer_bytes = 8'388'608;
   std::uint32_t requests_per_second_per_peer_max = 0;
   bool content_format_required = false;
+  bool require_echo = false;
   std::string access_file;  // empty: everybody may write everything
   int drain_timeout_seconds = 20;
 

@@ -2,11 +2,14 @@
 // the collector's answers are judged by an independent witness.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <span>
 
 namespace collector::client {
+
+inline constexpr std::size_t kEchoBytesMax = 40;  // RFC 9175 section 2.2.1
 
 enum class MessageType : std::uint8_t { kConfirmable, kNonConfirmable, kAcknowledgement, kReset };
 
@@ -19,6 +22,9 @@ struct AnswerHead {
 
 // Nothing: not a CoAP message.
 std::optional<AnswerHead> ReadAnswer(std::span<const std::uint8_t> bytes);
+
+// The option Echo of a 4.01, which the request must bring back (RFC 9175); empty: none.
+std::span<const std::uint8_t> ReadEcho(std::span<const std::uint8_t> bytes);
 
 // The option Max-Age, where there is one and it can be read.
 std::optional<std::uint32_t> ReadMaxAge(std::span<const std::uint8_t> bytes);

@@ -16,6 +16,7 @@ constexpr std::int64_t kCheckNsMax = 50'000'000;
 constexpr std::int64_t kLateNs = kNsPerSecond;
 constexpr std::uint32_t kMaxAgeDefault = 60;  // RFC 7252 section 5.10.5
 constexpr std::size_t kOpenLoopBurst = 128;
+constexpr std::uint8_t kUnauthorized = 0x81;
 
 std::uint64_t KeyOf(std::uint32_t device, std::uint16_t message_id) {
   return std::uint64_t{device} << 16 | message_id;
@@ -127,6 +128,7 @@ void Fleet::StartEvent(std::uint32_t index) {
                              .confirmable = options_.confirmable};
   if (++device.value == maker_.shape().values.size()) device.value = 0;
   flight.bytes = static_cast<std::uint16_t>(maker_.Make(fields, RequestOf(index)));
+  flight.has_echo = false;
   flight.due_ns = NextDueNs();
   if (options_.keep_record) {
     flight.record = record_.size();
@@ -189,6 +191,18 @@ void Fleet::End(std::uint32_t index, Outcome outcome) {
   free_.push_back(index);
 }
 
+// A collector that wants to know whether the device is where it says it is (RFC 9175).
+bool Fleet::SendWithEcho(std::uint32_t index, const Arrival& arrival) {
+  Flight& flight = flights_[index];
+  const auto echo = ReadEcho(arrival.bytes);
+  if (echo.empty() || flight.has_echo) return false;
+  flight.has_echo = true;
+  flight.bytes = static_cast<std::uint16_t>(InsertEcho(echo, RequestOf(index), flight.bytes));
+  ++report_.exchanges_again;
+  StartExchange(DeviceOf(index), index);
+  return true;
+}
+
 void Fleet::SendLater(std::uint32_t index, std::int64_t pause_ns) {
   flights_[index].state = State::kPausing;
   flights_[index].deadline_ns = now_ns_ + pause_ns;
@@ -242,6 +256,7 @@ void Fleet::Receive(const Arrival& arrival) {
   }
   ++report_.codes[head->code];
   if (head->type != MessageType::kAcknowledgement && options_.confirmable) ++report_.separate;
+  if (head->code == kUnauthorized && SendWithEcho(index, arrival)) return;
   const Outcome outcome = OutcomeOfCode(head->code >> 5, head->code & 31);
   if (outcome != Outcome::kUnavailable || !options_.until_stored) return End(index, outcome);
   SendLater(index, ReadMaxAge(arrival.bytes).value_or(kMaxAgeDefault) * kNsPerSecond);

@@ -109,6 +109,7 @@ class Fleet {
     std::uint8_t transmissions = 0;
     std::uint16_t generation = 0;
     std::uint16_t bytes = 0;
+    bool has_echo = false;
     std::int64_t due_ns = 0;
     std::int64_t timeout_ns = 0;
     std::int64_t deadline_ns = 0;
@@ -133,6 +134,7 @@ class Fleet {
   void Receive(const Arrival& arrival);
   void ReceiveEmpty(const Arrival& arrival, const AnswerHead& head);
   void End(std::uint32_t index, Outcome outcome);
+  bool SendWithEcho(std::uint32_t index, const Arrival& arrival);
   void SendLater(std::uint32_t index, std::int64_t pause_ns);
   void GiveUpExchange(std::uint32_t index, std::int64_t pause_ns);
   void CheckDeadlines();

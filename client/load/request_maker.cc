@@ -5,6 +5,7 @@
 #include <ctime>
 #include <utility>
 
+#include "client/load/answer_reader.h"
 #include "event/event_json.h"
 
 namespace collector::client {
@@ -36,6 +37,8 @@ constexpr std::array<std::uint8_t, 18> kHead = {kConfirmable,
                                                 50,     // Content-Format (12), JSON
                                                 0xFF};  // payload follows
 constexpr std::string_view kTail = "}}";
+constexpr std::size_t kMarkerAt = kHead.size() - 1;
+constexpr std::size_t kEchoHeadBytesMax = 3;
 
 void PutTwo(std::uint32_t value, std::uint8_t* out) {
   static constexpr char kDigits[] =
@@ -95,6 +98,7 @@ Result<RequestMaker> RequestMaker::Create(EventShape shape) {
                                           " bytes fits into no datagram of " +
                                           std::to_string(kDatagramBytesMax)};
   }
+  maker.bytes_max_ += kEchoHeadBytesMax + kEchoBytesMax;
   return maker;
 }
 
@@ -122,6 +126,21 @@ void StampExchange(std::uint32_t token, std::uint16_t message_id, std::uint8_t* 
   request[2] = static_cast<std::uint8_t>(message_id >> 8);
   request[3] = static_cast<std::uint8_t>(message_id & 0xFF);
   std::memcpy(request + kTokenAt, &token, sizeof(token));
+}
+
+std::size_t InsertEcho(std::span<const std::uint8_t> echo, std::uint8_t* request,
+                       std::size_t bytes) {
+  // Echo is option 252, and 240 after Content-Format: 13 and a byte of 227. So with its length.
+  std::array<std::uint8_t, kEchoHeadBytesMax> head = {0xD0, 227, 0};
+  const bool longer = echo.size() > 12;
+  head[0] |= static_cast<std::uint8_t>(longer ? 13 : echo.size());
+  if (longer) head[2] = static_cast<std::uint8_t>(echo.size() - 13);
+  const std::size_t head_bytes = longer ? 3 : 2;
+  std::uint8_t* const at = request + kMarkerAt;
+  std::memmove(at + head_bytes + echo.size(), at, bytes - kMarkerAt);
+  std::memcpy(at, head.data(), head_bytes);
+  std::memcpy(at + head_bytes, echo.data(), echo.size());
+  return bytes + head_bytes + echo.size();
 }
 
 std::vector<std::string> Readings() {

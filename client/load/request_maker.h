@@ -58,6 +58,7 @@ class RequestMaker {
   // 1152 bytes), no value.
   static Result<RequestMaker> Create(EventShape shape);
 
+  // Of a request with the longest Echo there may be.
   [[nodiscard]] std::size_t bytes_max() const { return bytes_max_; }
   [[nodiscard]] const EventShape& shape() const { return shape_; }
 
@@ -80,6 +81,10 @@ class RequestMaker {
 
 // Stamps a new exchange's token and message id onto a request.
 void StampExchange(std::uint32_t token, std::uint16_t message_id, std::uint8_t* request);
+
+// Puts an Echo option into a request that has none, of so many bytes. Returns how many it has then.
+std::size_t InsertEcho(std::span<const std::uint8_t> echo, std::uint8_t* request,
+                       std::size_t bytes);
 
 // 10.0 to 99.9: what devices report unless told otherwise.
 std::vector<std::string> Readings();

@@ -81,8 +81,10 @@ struct Metrics {
     Counter duplicates_pending;   // of a request whose answer is still withheld
     Counter duplicates_replayed;  // answered again from the exchange table
     Counter resets_sent;
-    Counter acknowledged_empty;      // requests whose answer took too long to travel with the ACK
-    Counter separate_sent;           // confirmable answers; first transmissions
+    Counter echo_asked;          // requests that were answered with a challenge, and not processed
+    Counter echo_proven;         // and those that brought it back
+    Counter acknowledged_empty;  // requests whose answer took too long to travel with the ACK
+    Counter separate_sent;       // confirmable answers; first transmissions
     Counter separate_retransmitted;  // and further ones
     Counter separate_reset;          // answered RST: the peer did not know of its request any more
     Counter separate_given_up;       // never acknowledged

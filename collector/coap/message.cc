@@ -10,6 +10,7 @@ namespace {
 
 constexpr std::size_t kPduBytesMax = 65536;  // as a UDP datagram; libcoap allocates as needed
 constexpr std::uint8_t kPayloadMarker = 0xff;
+constexpr std::size_t kEchoBytesMax = 40;  // RFC 9175 section 2.2.1
 
 std::string_view ValueOf(const coap_opt_t* option) {
   return {reinterpret_cast<const char*>(coap_opt_value(option)), coap_opt_length(option)};
@@ -71,8 +72,12 @@ class OptionWriter {
   void AddUint(std::uint16_t number, std::uint32_t value) {
     std::array<std::uint8_t, 4> bytes{};
     const unsigned int length = coap_encode_var_safe(bytes.data(), bytes.size(), value);
-    used_ += coap_opt_encode(room_.data() + used_, room_.size() - used_,
-                             static_cast<std::uint16_t>(number - last_), bytes.data(), length);
+    Add(number, {bytes.data(), length});
+  }
+  void Add(std::uint16_t number, Bytes value) {
+    used_ +=
+        coap_opt_encode(room_.data() + used_, room_.size() - used_,
+                        static_cast<std::uint16_t>(number - last_), value.data(), value.size());
     last_ = number;
   }
   [[nodiscard]] std::size_t used() const { return used_; }
@@ -187,6 +192,11 @@ bool MessageParser::ReadOption(std::uint16_t number, const coap_opt_t* option, M
       request_tag_.push_back(static_cast<char>(coap_opt_length(option)));
       request_tag_.append(ValueOf(option));
       return true;
+    case COAP_OPTION_ECHO:
+      if (message->echo.empty() && coap_opt_length(option) <= kEchoBytesMax) {
+        message->echo = {coap_opt_value(option), coap_opt_length(option)};
+      }
+      return true;
     case COAP_OPTION_NORESPONSE:
       message->no_response = static_cast<std::uint8_t>(ReadUint(option));
       return true;
@@ -226,6 +236,7 @@ Bytes EncodeAnswer(const AnswerHeader& header, const Response& response, const B
   if (blocks.block1) options.AddUint(COAP_OPTION_BLOCK1, ValueOf(*blocks.block1));
   if (blocks.size2) options.AddUint(COAP_OPTION_SIZE2, *blocks.size2);
   if (response.size1_bytes) options.AddUint(COAP_OPTION_SIZE1, *response.size1_bytes);
+  if (!blocks.echo.empty()) options.Add(COAP_OPTION_ECHO, blocks.echo);
   used += options.used();
 
   if (!response.payload.empty()) {

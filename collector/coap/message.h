@@ -36,6 +36,7 @@ struct Message {
   Token token;
   std::string_view path;
   std::string_view query;
+  Bytes echo;                    // of one Echo option as it may be (RFC 9175); else empty
   std::string_view request_tag;  // all Request-Tag options, each after its length
   std::optional<std::uint16_t> content_format;
   std::optional<std::uint16_t> accept;
@@ -80,12 +81,13 @@ struct AnswerHeader {
   Token token;
 };
 
-// What block-wise transfer (RFC 7959) adds to an answer.
+// What block-wise transfer (RFC 7959) and Echo (RFC 9175) add to an answer.
 struct BlockOptions {
   std::optional<std::uint32_t> etag;  // which body the block is of
   std::optional<Block> block2;
   std::optional<Block> block1;
   std::optional<std::uint32_t> size2;
+  Bytes echo;
 };
 
 // Writes an answer; returns its bytes within `buffer`. A payload that would not fit is cut.

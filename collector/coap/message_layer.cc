@@ -58,9 +58,12 @@ MessageLayer::MessageLayer(const MessageLayerOptions& options, Handler handler, 
       metrics_(metrics),
       seed_(options.seed),
       exchanges_(options.exchanges_remembered_max),
-      separate_(options.exchanges_pending_max, options.seed, options.peers_verified, sink, metrics),
+      separate_(options.exchanges_pending_max, options.seed,
+                options.peers_verified || options.require_echo, sink, metrics),
       pending_max_(options.exchanges_pending_max),
-      payload_bytes_max_(options.payload_bytes_max) {}
+      payload_bytes_max_(options.payload_bytes_max) {
+  if (options.require_echo && !options.peers_verified) proven_.emplace();
+}
 
 MessageLayer::~MessageLayer() { CHECK(pending() == 0); }
 
@@ -106,7 +109,28 @@ void MessageLayer::OnRequest(const AddressPair& addresses, const Message& messag
       static_cast<std::uint32_t>(XXH3_64bits_withSeed(datagram.data(), datagram.size(), seed_));
   Instant arrived = now_;
   if (AnsweredBefore(addresses, message, key, request_hash, &arrived)) return;
+  if (proven_ && !Proven(addresses, message)) return;
   Process(addresses, message, key, request_hash, arrived, datagram, cut);
+}
+
+bool MessageLayer::Proven(const AddressPair& addresses, const Message& message) {
+  const PeerKey peer = PeerKeyOf(addresses, seed_);
+  if (proven_->Has(peer, now_.monotonic_ns)) return true;
+  if (echo_.Holds(peer, message.echo, now_.monotonic_ns)) {
+    metrics_->coap.echo_proven.Add();
+    proven_->Add(peer, now_.monotonic_ns);
+    return true;
+  }
+  metrics_->coap.echo_asked.Add();
+  metrics_->coap.answers[CountedPath(message.path)].Add(
+      static_cast<std::uint8_t>(Code::kUnauthorized));
+  // Whatever No-Response says: without it there is no next request. No text, which would be more
+  // than this address may be sent.
+  const EchoChallenge::Value value = echo_.For(peer, now_.monotonic_ns);
+  BlockOptions options;
+  options.echo = value;
+  SendAnswer(addresses, HeaderFor(addresses, message), {.code = Code::kUnauthorized}, options);
+  return false;
 }
 
 // True if nothing is left to do. Else *arrived is when this exchange came first.

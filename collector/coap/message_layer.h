@@ -4,11 +4,13 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "collector/base/metrics.h"
 #include "collector/coap/datagram_sink.h"
+#include "collector/coap/echo.h"
 #include "collector/coap/exchange_table.h"
 #include "collector/coap/message.h"
 #include "collector/coap/peers.h"
@@ -22,6 +24,7 @@ struct MessageLayerOptions {
   std::size_t exchanges_remembered_max = 524'288;
   std::size_t payload_bytes_max = 4'096;  // of one message; a longer one is handed over as cut
   bool peers_verified = false;            // they are where they say they are
+  bool require_echo = false;              // or must prove it before a request is processed
   std::uint64_t seed = 0;  // of the table's hash and of message ids; secret in production
 };
 
@@ -101,6 +104,8 @@ class MessageLayer : public ReplySink {
   std::uint32_t Take(const AddressPair& addresses, const Message& message, std::uint64_t key,
                      Instant arrived);
   void Remember(std::uint64_t key, std::uint32_t request_hash, std::uint32_t ticket);
+  // Whether the peer has proved its address; else it is told how.
+  bool Proven(const AddressPair& addresses, const Message& message);
   // Answers without a ticket, by a code and what belongs to it.
   void AnswerNow(const AddressPair& addresses, const Message& message, const Response& response);
   void OnAcknowledgement(const AddressPair& addresses, const Message& message);
@@ -126,8 +131,10 @@ class MessageLayer : public ReplySink {
   const std::vector<std::string>* names_ = nullptr;  // and whose it is
   ExchangeTable exchanges_;
   SeparateAnswers separate_;
-  std::vector<Pending> pending_;     // grows to its limit, then stays
-  std::vector<std::uint32_t> free_;  // places in pending_
+  EchoChallenge echo_;
+  std::optional<ProvenPeers> proven_;  // none: nobody need prove anything
+  std::vector<Pending> pending_;       // grows to its limit, then stays
+  std::vector<std::uint32_t> free_;    // places in pending_
   std::size_t pending_max_;
   std::size_t payload_bytes_max_;
   std::uint32_t oldest_ = kNoTicket;  // the ends of the list of what is to be acknowledged

@@ -145,6 +145,10 @@ void AddCoap(const Metrics& metrics, Families* out) {
              prometheus::MetricType::Counter);
   out->AddCounter(coap.duplicates_pending.Get(), {{"exchange", "pending"}});
   out->AddCounter(coap.duplicates_replayed.Get(), {{"exchange", "answered"}});
+  out->Begin("echo_total", "Requests of unproven addresses: asked for an Echo, or bringing it.",
+             prometheus::MetricType::Counter);
+  out->AddCounter(coap.echo_asked.Get(), {{"result", "asked"}});
+  out->AddCounter(coap.echo_proven.Get(), {{"result", "proven"}});
   out->Count("resets_total", "RST messages sent.", coap.resets_sent);
   out->Count("empty_acknowledgements_total", "Requests acknowledged before their answer was there.",
              coap.acknowledged_empty);

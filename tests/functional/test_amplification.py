@@ -61,7 +61,8 @@ def answers_to(collector, some):
 answers_to.numbers = iter(range(1, 100_000))
 
 
-def test_little_is_sent_to_whom_it_may_not_concern(collector):
+def measured(collector, name):
+    """(the largest factor, the same with the headers of IPv4 and UDP) over all requests."""
     every = requests()
     assert len(every) > 500
     sizes = {}
@@ -69,15 +70,28 @@ def test_little_is_sent_to_whom_it_may_not_concern(collector):
         sizes |= answers_to(collector, every[start : start + AT_ONCE])
     answered = {request: answers for request, answers in sizes.items() if answers}
     assert len(answered) > len(every) // 4
-    for request, answers in answered.items():
-        assert len(answers) == 1, request
-        assert answers[0] <= max(SHORT_BYTES, 3 * len(request)), request
+    assert {len(answers) for answers in answered.values()} == {1}
     factor, worst = max((answers[0] / len(request), request)
                         for request, answers in answered.items())
     on_the_wire = max((answers[0] + HEADER_BYTES) / (len(request) + HEADER_BYTES)
                       for request, answers in answered.items())
-    print(f"{len(every)} requests, {len(answered)} answered; largest answer "
+    print(f"{name}: {len(every)} requests, {len(answered)} answered; largest answer "
           f"{max(map(max, answered.values()))} bytes; largest factor {factor:.1f} "
           f"({worst.hex()}: {len(worst)} to {answered[worst][0]} bytes), "
           f"{on_the_wire:.1f} with IPv4 and UDP")
+    for request, answers in answered.items():
+        assert answers[0] <= max(SHORT_BYTES, 3 * len(request)), request
+    return factor, on_the_wire
+
+
+def test_little_is_sent_to_whom_it_may_not_concern(collector):
+    factor, on_the_wire = measured(collector, "plain")
     assert factor <= 14 and on_the_wire <= 5  # as SECURITY.md has it
+
+
+def test_at_most_three_times_where_addresses_must_be_proven(start):
+    collector = start("--require-echo")
+    factor, on_the_wire = measured(collector, "--require-echo")
+    assert factor <= 3 and on_the_wire <= 1.25
+    assert collector.rows() == []
+    assert collector.metric('echo_total{result="proven"}') == 0

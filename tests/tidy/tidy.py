@@ -49,9 +49,9 @@ LIBRARIES = {
     "prometheus/": {"collector/http/"},
     "CLI/": {"collector/base/manual", "collector/config", "client/cli", "client/commands/"},
     "openssl/": {
-        "collector/coap/dtls_sessions", "collector/coap/psk_file", "collector/coap/tls_context",
-        "collector/http/access_token", "collector/http/credentials", "collector/http/tls_files",
-        "event/",
+        "collector/coap/dtls_sessions", "collector/coap/echo", "collector/coap/psk_file",
+        "collector/coap/tls_context", "collector/http/access_token", "collector/http/credentials",
+        "collector/http/tls_files", "event/",
     },
     "simdjson.h": {"event/", "collector/store/elasticsearch/"},
     "cbor.h": {"event/cbor"},
