@@ -149,6 +149,7 @@ def test_prometheus_answers_the_dashboard_and_the_alerts(prometheus, collector, 
 
     rules = wait_until(evaluated, 60, "every alert was evaluated")
     assert set(rules) == set(re.findall(r"- alert: (\w+)", ALERTS))
-    # Every second request was bad, so just this one is on its way.
-    assert {name for name, rule in rules.items() if rule["state"] != "inactive"} == {
-        "CoapCollectorRequestsInvalid"}
+    # Every second request was bad, so just this one is on its way. How fast the disk of this
+    # machine fills is not ours to say.
+    under_way = {name for name, rule in rules.items() if rule["state"] != "inactive"}
+    assert under_way - {"CoapCollectorDiskFilling"} == {"CoapCollectorRequestsInvalid"}
