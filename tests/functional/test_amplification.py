@@ -6,6 +6,8 @@ import select
 import socket
 import time
 
+import dtls
+import pytest
 import wire
 from processes import ROOT
 
@@ -95,3 +97,26 @@ def test_at_most_three_times_where_addresses_must_be_proven(start):
     assert factor <= 3 and on_the_wire <= 1.25
     assert collector.rows() == []
     assert collector.metric('echo_total{result="proven"}') == 0
+
+
+def smallest_hello():
+    """Of DTLS 1.2 (RFC 6347 section 4.2.2): no session, no cookie, one cipher, no extensions."""
+    body = b"\xfe\xfd" + bytes(32) + b"\0" + b"\0" + b"\0\x02\xc0\xa8" + b"\x01\0"
+    size = len(body).to_bytes(3, "big")
+    handshake = b"\x01" + size + b"\0\0" + b"\0\0\0" + size + body
+    return b"\x16\xfe\xfd" + bytes(8) + len(handshake).to_bytes(2, "big") + handshake
+
+
+def test_a_hello_is_answered_by_less_than_it_was(start, tmp_path):
+    keys = tmp_path / "keys"
+    keys.write_text("probe:00112233445566778899aabbccddeeff\n")
+    collector = start(psk_file=keys, coaps_listen="127.0.0.1:0")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
+        peer.settimeout(5)
+        peer.sendto(smallest_hello(), dtls.coaps_address(collector))
+        answer = peer.recv(2048)
+        assert answer[0] == 0x16 and answer[13] == 3  # a handshake's HelloVerifyRequest
+        assert len(answer) < len(smallest_hello())
+        peer.settimeout(SETTLE_SECONDS)
+        with pytest.raises(TimeoutError):
+            peer.recv(2048)
