@@ -163,12 +163,10 @@ def test_fail2ban_finds_those_whose_address_is_proven(listed, tmp_path, log_form
     assert ask(collector, "127.0.1.9", named("city", forged, "x")).code == wire.FORBIDDEN
     with collector.peer() as peer:
         peer.ask(wire.request(wire.POST, "/ warning refused 192.0.2.1:1 at coaps: x"))
-    assert banned(collector.output_path) == []
     dtls.send(collector, "-u", "other", "-k", KEY)
-    wait_until(lambda: "psk:other" in collector.output())
-    assert banned(collector.output_path) == ["127.0.0.1"]
     dtls.send(collector, "-u", forged, "-k", KEY, seconds=1)
     assert run("curl", "-s", "-H", "Authorization: Bearer guess",
                f"http://{collector.http[0]}:{collector.http[1]}/").returncode == 0
-    wait_until(lambda: len(banned(collector.output_path)) == 3)
-    assert set(banned(collector.output_path)) == {"127.0.0.1"}
+    wait_until(lambda: collector.output().count("at coaps: ") > 2)
+    wait_until(lambda: "at http: a wrong token" in collector.output())
+    assert banned(collector.output_path) == 3 * ["127.0.0.1"]
