@@ -47,7 +47,7 @@ class ProvenPeers {
     std::array<Peer, kPeersPerRow> peers;
   };
 
-  static std::size_t RowOf(PeerKey peer) { return (peer >> 1) % kRows; }  // the last bit is set
+  static std::size_t RowOf(PeerKey peer) { return (peer >> 1) % kRows; }
   static std::uint32_t TagOf(PeerKey peer) { return static_cast<std::uint32_t>(peer >> 32); }
 
   std::vector<Row> rows_ = std::vector<Row>(kRows);

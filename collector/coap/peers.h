@@ -11,7 +11,8 @@
 namespace collector {
 
 // A peer's address and port, and by which socket or DTLS session it is heard (none knows of
-// another's messages), as a hash under a secret seed. Not 0.
+// another's messages), as a hash under a secret seed. Not 0:
+// its last bit is set, so a table takes the others.
 using PeerKey = std::uint64_t;
 PeerKey PeerKeyOf(const AddressPair& addresses, std::uint64_t seed);
 
@@ -22,7 +23,7 @@ PeerKey PeerKeyOf(const AddressPair& addresses, std::uint64_t seed);
 class MessageIds {
  public:
   std::uint16_t Next(PeerKey peer) {
-    return static_cast<std::uint16_t>(next_[peer % kPlaces]++ + (peer >> 48));
+    return static_cast<std::uint16_t>(next_[(peer >> 1) % kPlaces]++ + (peer >> 48));
   }
 
  private:
@@ -34,8 +35,8 @@ class MessageIds {
 // forgotten, because a newer one took its place, is as one that was never seen.
 class VerifiedPeers {
  public:
-  void Add(PeerKey peer) { peers_[peer % kPlaces] = peer; }
-  [[nodiscard]] bool Has(PeerKey peer) const { return peers_[peer % kPlaces] == peer; }
+  void Add(PeerKey peer) { peers_[(peer >> 1) % kPlaces] = peer; }
+  [[nodiscard]] bool Has(PeerKey peer) const { return peers_[(peer >> 1) % kPlaces] == peer; }
 
  private:
   static constexpr std::size_t kPlaces = 16'384;
