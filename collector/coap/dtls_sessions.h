@@ -76,8 +76,9 @@ class DtlsSessions : public DatagramSink {
     AddressPair addresses;
     Tls tls;
     std::vector<std::string> names;
-    std::int64_t heard_ns = 0;  // under way: when it began
-    int datagrams = 0;          // of its handshake
+    std::int64_t heard_ns = 0;   // under way: when it began
+    std::int64_t listed_ns = 0;  // when it was put in front
+    int datagrams = 0;           // of its handshake
     bool established = false;
   };
   using Sessions = std::list<Session>;

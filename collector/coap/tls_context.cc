@@ -107,7 +107,8 @@ void Restrict(SSL_CTX* context) {
   // Nothing is resumed: a key that was taken away counts at once.
   SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
   SSL_CTX_set_options(context, SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_QUERY_MTU);
-  SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS);
+  // Of chains, only what the file holds is sent.
+  SSL_CTX_set_mode(context, SSL_MODE_NO_AUTO_CHAIN);
   SSL_CTX_set_max_cert_list(context, kCertificatesBytesMax);
   SSL_CTX_set_max_send_fragment(context, kFragmentBytesMax);
   X509_VERIFY_PARAM_set_auth_level(SSL_CTX_get0_param(context), kCertificateLevel);
