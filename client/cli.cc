@@ -5,13 +5,12 @@
 #include <charconv>
 #include <chrono>
 #include <cstdint>
-#include <fstream>
-#include <iterator>
 #include <memory>
 #include <sstream>
 #include <string_view>
 #include <utility>
 
+#include "client/cli_credentials.h"
 #include "client/coap_client.h"
 #include "client/commands/bridge.h"
 #include "client/commands/checks.h"
@@ -97,9 +96,6 @@ void DefaultsFrom(const Environment& environment, Settings* settings) {
   if (const char* host = environment("COLLECTOR_HOST"); host != nullptr && *host != '\0') {
     settings->host = host;
   }
-  if (const char* identity = environment("COLLECTOR_PSK_IDENTITY")) {
-    settings->psk_identity = identity;
-  }
   if (const char* port = environment("COLLECTOR_PORT"); port != nullptr) {
     const std::string_view text(port);
     std::uint16_t number = 0;
@@ -112,61 +108,19 @@ void DefaultsFrom(const Environment& environment, Settings* settings) {
 
 constexpr std::uint16_t kDtlsPort = 5684;
 
-std::optional<std::string> FromHexadecimal(std::string_view text) {
-  while (!text.empty() && (text.back() == '\n' || text.back() == '\r')) text.remove_suffix(1);
-  if (text.size() % 2 != 0) return std::nullopt;
-  std::string bytes;
-  for (; !text.empty(); text.remove_prefix(2)) {
-    unsigned byte = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + 2, byte, 16);
-    if (error != std::errc() || end != text.data() + 2) return std::nullopt;
-    bytes.push_back(static_cast<char>(byte));
-  }
-  return bytes;
-}
-
-// The key is no argument, because anyone may read those.
-Status TakeKey(const std::string& file, const Environment& environment, Settings* settings) {
-  if (!settings->dtls) {
-    if (file.empty()) return Ok{};
-    return Error{ErrorCode::kInvalid, "--psk-key-file needs a host that begins with coaps://"};
-  }
-  std::string text;
-  std::string where = "COLLECTOR_PSK_KEY";
-  if (!file.empty()) {
-    where = "--psk-key-file '" + file + "'";
-    std::ifstream stream(file);
-    if (!stream) return Error{ErrorCode::kInvalid, where + ": cannot be read"};
-    text.assign(std::istreambuf_iterator<char>(stream), {});
-  } else if (const char* key = environment("COLLECTOR_PSK_KEY")) {
-    text = key;
-  }
-  if (settings->psk_identity.empty() || text.empty()) {
-    return Error{ErrorCode::kInvalid,
-                 "coaps:// needs --psk-identity, and --psk-key-file or COLLECTOR_PSK_KEY"};
-  }
-  auto key = FromHexadecimal(text);
-  if (!key.has_value() || key->empty() || key->size() > 64) {
-    return Error{ErrorCode::kInvalid, where + ": is no key of 1 to 64 bytes in hexadecimal digits"};
-  }
-  settings->psk_key = std::move(*key);
-  return Ok{};
-}
-
 // --port outweighs a URI's port, and that one COLLECTOR_PORT.
-Status TakeEndpoint(bool port_given, Settings* settings) {
+Result<Endpoint> TakeEndpoint(bool port_given, Settings* settings) {
   auto endpoint = ParseEndpoint(settings->host);
-  if (!endpoint.ok()) return endpoint.error();
+  if (!endpoint.ok()) return endpoint;
   settings->host = endpoint.value().host;
-  settings->dtls = endpoint.value().dtls;
-  if (settings->dtls && settings->port == Settings().port && !port_given)
-    settings->port = kDtlsPort;
-  if (!port_given) settings->port = endpoint.value().port.value_or(settings->port);
-  return Ok{};
+  if (port_given) return endpoint;
+  const bool is_default = settings->port == Settings().port;
+  if (endpoint.value().dtls && is_default) settings->port = kDtlsPort;
+  settings->port = endpoint.value().port.value_or(settings->port);
+  return endpoint;
 }
 
-void AddGlobals(CLI::App* app, Settings* settings, std::int64_t* timeout_s,
-                std::string* psk_key_file) {
+void AddGlobals(CLI::App* app, Settings* settings, std::int64_t* timeout_s) {
   app->set_version_flag("-V,--version", std::string("coap-collector client ") + COLLECTOR_VERSION +
                                             " (" + CoapClient::LibraryVersion() + ")");
   AddManualFlag(app);
@@ -177,10 +131,6 @@ void AddGlobals(CLI::App* app, Settings* settings, std::int64_t* timeout_s,
   app->add_option("-P,--port", settings->port, "Its UDP port; also from COLLECTOR_PORT")
       ->check(CLI::Range(1, 65535).description(""))
       ->capture_default_str();
-  app->add_option("--psk-identity", settings->psk_identity,
-                  "Who we are, with coaps://; also from COLLECTOR_PSK_IDENTITY");
-  app->add_option("--psk-key-file", *psk_key_file,
-                  "File with our key in hexadecimal digits; or the key from COLLECTOR_PSK_KEY");
   app->add_option("-o,--origin", settings->origin,
                   "What was measured; default: this machine's name");
   app->add_option("-s,--sender", settings->sender, "Who sends; default: client");
@@ -222,8 +172,9 @@ Result<Invocation> ParseCommandLine(const std::vector<std::string>& arguments,
   app.require_subcommand(1);
   app.fallthrough();  // global options may follow the command
   std::int64_t timeout_s = invocation.settings.timeout.count();
-  std::string psk_key_file;
-  AddGlobals(&app, &invocation.settings, &timeout_s, &psk_key_file);
+  CredentialsOptions credentials;
+  AddGlobals(&app, &invocation.settings, &timeout_s);
+  AddCredentials(&app, environment, &credentials);
   const std::vector<CommandSpec> commands = AddCommands(&app, environment);
   try {  // CLI11's own idiom; nothing of it passes this function
     std::vector<std::string> reversed = ShieldNegativeNumbers(app, commands, arguments);
@@ -245,12 +196,11 @@ Result<Invocation> ParseCommandLine(const std::vector<std::string>& arguments,
                                   [](const CommandSpec& command) { return command.app->parsed(); });
   CHECK(given != commands.end());  // require_subcommand
   const bool port_given = app.get_option("--port")->count() > 0;
-  if (Status good = TakeEndpoint(port_given, &invocation.settings); !good.ok()) {
-    return UsageError(good.error().message);
-  }
-  if (Status good = TakeKey(psk_key_file, environment, &invocation.settings); !good.ok()) {
-    return UsageError(good.error().message);
-  }
+  auto endpoint = TakeEndpoint(port_given, &invocation.settings);
+  if (!endpoint.ok()) return UsageError(endpoint.error().message);
+  const Status taken =
+      TakeCredentials(credentials, environment, endpoint.value().dtls, &invocation.settings);
+  if (!taken.ok()) return UsageError(taken.error().message);
   auto run = given->make();
   if (!run.ok()) return UsageError(run.error().message);
   invocation.run = std::move(run).value();

@@ -73,6 +73,11 @@ void FixAckTimeout(coap_session_t* session, std::chrono::microseconds timeout) {
 
 }  // namespace
 
+std::string RefusedText(const std::string& peer, const Answer& answer) {
+  return "no DTLS session with " + peer + ": " +
+         (answer.refusal.empty() ? "no answer to the handshake" : answer.refusal);
+}
+
 std::string CodeText(const Answer& answer) {
   std::string detail = std::to_string(answer.code_detail);
   if (detail.size() < 2) detail.insert(0, 1, '0');
@@ -113,11 +118,20 @@ struct CoapClient::Callbacks {
       self->icmp_ = true;  // libcoap goes on retransmitting
       return;
     }
+    // The collector has ended a session that was there: another one will do.
+    const bool closed =
+        reason == COAP_NACK_TLS_FAILED && self->answered_ && self->refusal_.why.empty();
+    if (closed) self->ended_ = true;
     const auto number = sent != nullptr ? self->NumberOf(*sent) : std::nullopt;
-    if (!number.has_value()) return;
+    if (!number.has_value() || closed) return;
     self->Fail(*number, reason == COAP_NACK_RST          ? Answer::Kind::kReset
                         : reason == COAP_NACK_TLS_FAILED ? Answer::Kind::kRefused
                                                          : Answer::Kind::kTimeout);
+  }
+
+  static int OnEvent(coap_session_t* session, coap_event_t event) {
+    if (event == COAP_EVENT_DTLS_CLOSED && Of(session)->answered_) Of(session)->ended_ = true;
+    return 0;
   }
 };
 
@@ -185,6 +199,7 @@ Status CoapClient::Connect() {
     }
     coap_register_response_handler(context_.get(), &Callbacks::OnResponse);
     coap_register_nack_handler(context_.get(), &Callbacks::OnNack);
+    coap_register_event_handler(context_.get(), &Callbacks::OnEvent);
     coap_session_set_app_data(session_.get(), this);
     coap_session_set_nstart(session_.get(), 255);  // the caller bounds what is in flight
     FixAckTimeout(session_.get(), ack_timeout_);
@@ -195,26 +210,48 @@ Status CoapClient::Connect() {
 }
 
 coap_session_t* CoapClient::OpenSession(const coap_address_t& address) {
-  if (options_.psk_identity.empty()) {
+  if (options_.tls == nullptr) {
     return coap_new_client_session(context_.get(), nullptr, &address, COAP_PROTO_UDP);
   }
-  const auto bytes = [](const std::string& text) {
-    return coap_bin_const_t{text.size(), reinterpret_cast<const std::uint8_t*>(text.data())};
-  };
-  coap_dtls_cpsk_t setup{};
-  setup.version = COAP_DTLS_CPSK_SETUP_VERSION;
-  setup.psk_info = {bytes(options_.psk_identity), bytes(options_.psk_key)};
-  return coap_new_client_session_psk2(context_.get(), nullptr, &address, COAP_PROTO_DTLS, &setup);
+  const Credentials& credentials = options_.tls->credentials();
+  const bool psk = !credentials.psk_identity.empty();
+  coap_session_t* session = nullptr;
+  if (psk) {
+    const auto bytes = [](const std::string& text) {
+      return coap_bin_const_t{text.size(), reinterpret_cast<const std::uint8_t*>(text.data())};
+    };
+    coap_dtls_cpsk_t setup{};
+    setup.version = COAP_DTLS_CPSK_SETUP_VERSION;
+    setup.psk_info = {bytes(credentials.psk_identity), bytes(credentials.psk_key)};
+    session =
+        coap_new_client_session_psk2(context_.get(), nullptr, &address, COAP_PROTO_DTLS, &setup);
+  } else {
+    coap_dtls_pki_t setup{};  // libcoap's own would send no chain and look at no name
+    setup.version = COAP_DTLS_PKI_SETUP_VERSION;
+    setup.verify_peer_cert = 1;
+    session =
+        coap_new_client_session_pki(context_.get(), nullptr, &address, COAP_PROTO_DTLS, &setup);
+  }
+  if (session == nullptr) return nullptr;
+  coap_tls_library_t library = COAP_TLS_LIBRARY_NOTLS;
+  auto* tls = static_cast<ssl_st*>(coap_session_get_tls(session, &library));
+  CHECK(tls != nullptr && library == COAP_TLS_LIBRARY_OPENSSL);
+  if (!psk) options_.tls->UseCertificates(tls, WithoutBrackets(options_.host));
+  refusal_ = {.identity = credentials.psk_identity, .why = {}};
+  WatchAlerts(tls, &refusal_);
+  return session;
 }
 
 void CoapClient::Disconnect() {
   if (context_ == nullptr) return;
   coap_register_nack_handler(context_.get(), nullptr);  // what it drops is not for us to hear
+  coap_register_event_handler(context_.get(), nullptr);
   session_.reset();
   context_.reset();
 }
 
 Status CoapClient::Send(Request request) {
+  if (ended_) BeginAgain();
   const std::uint32_t number = next_number_++;
   if (Status sent = Transmit(number, request); !sent.ok()) return sent;
   const Clock::time_point now = Clock::now();
@@ -294,6 +331,7 @@ void CoapClient::Process(std::chrono::milliseconds wait) {
   SendAgain();
   NoteAcknowledged();
   if (icmp_) HandleIcmp();
+  if (ended_) BeginAgain();
   ExpireOverdue();
   for (const Done& done : std::exchange(done_, {})) on_answer_(done.request, done.answer);
 }
@@ -313,7 +351,24 @@ void CoapClient::SendAgain() {
 void CoapClient::Fail(std::uint32_t number, Answer::Kind kind) {
   const auto found = exchanges_.find(number);
   if (found == exchanges_.end()) return;
-  Finish(number, {.kind = kind, .retransmissions = RetransmissionsOf(found->second, true)});
+  Answer answer{.kind = kind};
+  if (kind == Answer::Kind::kRefused) answer.refusal = refusal_.why;
+  answer.retransmissions = RetransmissionsOf(found->second, true);
+  Finish(number, std::move(answer));
+}
+
+void CoapClient::BeginAgain() {
+  ended_ = answered_ = false;
+  next_address_ = addresses_.get();
+  if (Connect().ok()) TransmitAll();
+}
+
+void CoapClient::TransmitAll() {
+  for (auto& [number, exchange] : exchanges_) {
+    exchange.sent = Clock::now();
+    exchange.deadline = exchange.sent + options_.timeout;
+    (void)Transmit(number, exchange.request);  // what cannot be sent runs into its deadline
+  }
 }
 
 // Nothing is left to retransmit: all that is in flight is acknowledged.
@@ -340,14 +395,7 @@ void CoapClient::HandleIcmp() {
     peer_is_away_ = true;
     return;
   }
-  if (next_address_ != nullptr && Connect().ok()) {
-    for (auto& [number, exchange] : exchanges_) {
-      exchange.sent = Clock::now();
-      exchange.deadline = exchange.sent + options_.timeout;
-      (void)Transmit(number, exchange.request);  // what cannot be sent runs into its deadline
-    }
-    return;
-  }
+  if (next_address_ != nullptr && Connect().ok()) return TransmitAll();
   while (!exchanges_.empty()) {
     Fail(exchanges_.begin()->first, Answer::Kind::kUnreachable);
   }

@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "client/tls.h"
 #include "collector/base/result.h"
 
 struct addrinfo;
@@ -43,7 +44,8 @@ struct Answer {
     kUnreachable,  // nothing listens on any address of the host (ICMP)
   };
   Kind kind = Kind::kTimeout;
-  int code_class = 0;  // 2 and 1 of 2.01; of a kResponse only
+  std::string refusal{};  // with kRefused: why
+  int code_class = 0;     // 2 and 1 of 2.01; of a kResponse only
   int code_detail = 0;
   std::optional<unsigned> max_age_s{};  // where the answer says it
   std::string payload{};
@@ -51,6 +53,9 @@ struct Answer {
   // was acknowledged first and answered later while others were in flight.
   std::optional<int> retransmissions{};
 };
+
+// "no DTLS session with HOST: WHY", of one that was refused.
+std::string RefusedText(const std::string& peer, const Answer& answer);
 
 // "2.01".
 std::string CodeText(const Answer& answer);
@@ -62,8 +67,7 @@ class CoapClient {
   struct Options {
     std::string host;  // IPv4, IPv6 (with or without brackets), or a name
     std::uint16_t port = 5683;
-    std::string psk_identity{};                 // empty: without DTLS
-    std::string psk_key{};                      // in bytes
+    std::shared_ptr<const TlsClient> tls{};     // none: without DTLS
     std::chrono::milliseconds timeout{93'000};  // of one answer, from its request
   };
   using OnAnswer = std::function<void(const Request&, const Answer&)>;
@@ -133,12 +137,15 @@ class CoapClient {
   [[nodiscard]] std::optional<int> RetransmissionsOf(const Exchange& exchange,
                                                      bool piggybacked) const;
   void HandleIcmp();
+  void BeginAgain();
+  void TransmitAll();
   void ExpireOverdue();
 
   const Options options_;
   const OnAnswer on_answer_;
   std::unique_ptr<addrinfo, Free> addresses_;
   addrinfo* next_address_ = nullptr;
+  Refusal refusal_;
   std::unique_ptr<coap_context_t, Free> context_;
   std::unique_ptr<coap_session_t, Free> session_;  // ends before its context
   Token token_{};
@@ -148,6 +155,7 @@ class CoapClient {
   std::vector<std::uint32_t> again_;             // sent again with their Echo, likewise
   std::vector<Done> done_;  // told after libcoap has returned: it must not be entered again
   bool answered_ = false;   // at least once by this address
+  bool ended_ = false;      // the collector ended the DTLS session
   bool icmp_ = false;       // seen, not yet handled
   bool peer_is_away_ = false;
 };

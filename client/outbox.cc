@@ -33,8 +33,7 @@ Status Outbox::Connect() {
   auto client = CoapClient::Create(
       {.host = settings_.host,
        .port = settings_.port,
-       .psk_identity = settings_.psk_identity,
-       .psk_key = settings_.psk_key,
+       .tls = settings_.tls,
        .timeout = settings_.timeout},
       [this](const Request& request, const Answer& answer) { OnAnswer(request, answer); });
   if (!client.ok()) return client.error();
@@ -104,7 +103,7 @@ std::string Outbox::TroubleOf(const Answer& answer) const {
     case Answer::Kind::kUnreachable:
       return client_->peer() + " does not take events (connection refused)";
     case Answer::Kind::kRefused:
-      return client_->peer() + " does not let us in (DTLS)";
+      return RefusedText(client_->peer(), answer);
     case Answer::Kind::kReset:
       return client_->peer() + " does not take events (CoAP reset)";
     case Answer::Kind::kTimeout:

@@ -44,7 +44,7 @@ std::string WhatCame(const Answer& answer) {
     case Answer::Kind::kUnreachable:
       return "connection refused";
     case Answer::Kind::kRefused:
-      return "DTLS handshake failed";
+      return "no DTLS session";
     case Answer::Kind::kTimeout:
       break;
   }
@@ -76,8 +76,7 @@ Result<std::unique_ptr<Sender>> Sender::Create(const Settings& settings, const D
   auto client =
       CoapClient::Create({.host = settings.host,
                           .port = settings.port,
-                          .psk_identity = settings.psk_identity,
-                          .psk_key = settings.psk_key,
+                          .tls = settings.tls,
                           .timeout = settings.timeout},
                          [self = sender.get()](const Request& request, const Answer& answer) {
                            self->OnAnswer(request, answer);
@@ -275,8 +274,7 @@ void Sender::TellUnanswered(const std::string& event, const Answer& answer) {
       return;
     case Answer::Kind::kRefused:
       stopped_ = true;
-      report_.Say(client_->peer() +
-                  " did not let us in (DTLS); are identity and key those it knows? " + event);
+      report_.Say(RefusedText(client_->peer(), answer) + ": " + event);
       return;
     default:
       report_.Say("no answer from " + client_->peer() +

@@ -3,8 +3,11 @@
 
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
+
+#include "client/tls.h"
 
 namespace collector::client {
 
@@ -18,10 +21,8 @@ struct Terminal {
 struct Settings {
   std::string host = "127.0.0.1";
   std::uint16_t port = 5683;
-  bool dtls = false;                 // coaps://
-  std::string psk_identity{};        // with DTLS
-  std::string psk_key{};             // in bytes
-  std::chrono::seconds timeout{93};  // RFC 7252 section 4.8.2: MAX_TRANSMIT_WAIT
+  std::shared_ptr<const TlsClient> tls{};  // coaps://; none: coap://
+  std::chrono::seconds timeout{93};        // RFC 7252 section 4.8.2: MAX_TRANSMIT_WAIT
   std::string name_space = "default";
   std::optional<std::string> sender;  // none: the command's own default, else "client"
   std::optional<std::string> origin;  // none: the command's own default, else this machine's name

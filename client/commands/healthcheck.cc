@@ -21,7 +21,7 @@ std::string WhyUnanswered(const Answer& answer, const std::string& peer) {
     case Answer::Kind::kUnreachable:
       return "no collector at " + peer + " (connection refused)";
     case Answer::Kind::kRefused:
-      return peer + " did not let us in (DTLS); are identity and key those it knows?";
+      return RefusedText(peer, answer);
     case Answer::Kind::kReset:
       return peer + " rejected the message (CoAP reset)";
     default:
@@ -34,11 +34,7 @@ int RunHealthcheck(const Settings& settings) {
   ExitAfter(kTimeout.count() + 1, kExitFailed, "client: the host's name was not resolved in 6 s\n");
   std::optional<Answer> ended;
   auto client = CoapClient::Create(
-      {.host = settings.host,
-       .port = settings.port,
-       .psk_identity = settings.psk_identity,
-       .psk_key = settings.psk_key,
-       .timeout = kTimeout},
+      {.host = settings.host, .port = settings.port, .tls = settings.tls, .timeout = kTimeout},
       [&ended](const Request& /*request*/, const Answer& answer) { ended = answer; });
   if (!client.ok()) return Fail(client.error().message, kExitFailed);
   CoapClient& coap = *client.value();

@@ -13,6 +13,7 @@
 #include "client/exit_status.h"
 #include "client/interrupt.h"
 #include "client/load/devices.h"
+#include "client/load/dtls_devices.h"
 #include "client/load/report.h"
 #include "client/load/run.h"
 #include "client/load/verify.h"
@@ -170,7 +171,6 @@ FleetOptions FleetOptionsOf(const LoadCommand& command, const Settings& settings
 }
 
 int LoadCommand::operator()(const Settings& settings) const {
-  if (settings.dtls) return Fail("load speaks plain CoAP only, without DTLS", kExitUsage);
   auto values = ValuesOf(*this);
   if (!values.ok()) return Fail(values.error().message, kExitUsage);
   auto maker = RequestMaker::Create(ShapeOf(settings, *this, std::move(values).value()));
@@ -186,18 +186,26 @@ int LoadCommand::operator()(const Settings& settings) const {
   if (!sockets.ok()) return Fail(sockets.error().message, kExitFailed);
 
   LoadReport report{.options = FleetOptionsOf(*this, settings, RandomSeed())};
-  Fleet fleet(report.options, std::move(maker).value(), sockets.value().get());
+  std::unique_ptr<Devices> network = std::move(sockets).value();
+  if (settings.tls) {
+    auto sessions =
+        std::make_unique<DtlsDevices>(std::move(network), settings.tls, settings.host, devices);
+    auto connected = sessions->Connect(&Interrupted);
+    if (!connected.ok()) return Fail(connected.error().message, kExitFailed);
+    report.handshakes = connected.value();
+    network = std::move(sessions);
+  }
+  Fleet fleet(report.options, std::move(maker).value(), network.get());
   {
     ProgressBar bar(report.options, settings.terminal.overwrites);
-    report.cost =
-        RunLoad(&fleet, sockets.value().get(), [&bar](const Fleet& of, std::int64_t elapsed_ns) {
-          bar.Draw(of.report(), of.in_flight(), elapsed_ns);
-          return !Interrupted();
-        });
+    report.cost = RunLoad(&fleet, network.get(), [&bar](const Fleet& of, std::int64_t elapsed_ns) {
+      bar.Draw(of.report(), of.in_flight(), elapsed_ns);
+      return !Interrupted();
+    });
   }
   report.fleet = fleet.report();
-  report.send_errors = sockets.value()->send_errors();
-  report.drops = sockets.value()->drops();
+  report.send_errors = network->send_errors();
+  report.drops = network->drops();
   int status = TallyOf(report.fleet).ExitStatus();
   if (verify) {
     auto verified = Verify(fleet, stored.get());

@@ -24,6 +24,11 @@ std::uint64_t Unanswered(const FleetReport& report) {
          Of(report, Outcome::kUnavailable);
 }
 
+double PerSecond(const Handshakes& handshakes) {
+  return static_cast<double>(handshakes.count) * 1e9 /
+         static_cast<double>(std::max<std::int64_t>(handshakes.ns, 1));
+}
+
 double PerSecond(const FleetReport& report, std::uint64_t count) {
   if (report.measured_ns == 0) return 0;
   return static_cast<double>(count) * 1e9 / static_cast<double>(report.measured_ns);
@@ -103,6 +108,11 @@ Tally TallyOf(const FleetReport& report) {
 std::string LoadText(const LoadReport& report) {
   const FleetReport& fleet = report.fleet;
   std::string text;
+  if (report.handshakes) {
+    Line(&text, "sessions")
+        .Add(report.handshakes->count, "DTLS", true)
+        .Add(Rate(PerSecond(*report.handshakes)));
+  }
   Line(&text, "events")
       .Add(Rate(PerSecond(fleet, fleet.measured)) + " stored over " +
            Time(static_cast<std::uint64_t>(fleet.measured_ns)));
@@ -179,6 +189,10 @@ nlohmann::ordered_json LoadJson(const LoadReport& report) {
                                  {"load_cpu_us_per_event", report.cost.cpu_us_per_event},
                                  {"load_busy", report.cost.busy},
                                  {"answers_per_read", report.cost.answers_per_read}};
+  if (report.handshakes) {
+    json["handshakes"] = report.handshakes->count;
+    json["handshakes_per_s"] = PerSecond(*report.handshakes);
+  }
   if (report.verify.has_value()) json["verify"] = VerifyJson(*report.verify);
   return json;
 }

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#include "client/load/dtls_devices.h"
 #include "client/load/fleet.h"
 #include "client/load/run.h"
 #include "client/load/verify.h"
@@ -14,6 +15,7 @@ namespace collector::client {
 
 struct LoadReport {
   FleetOptions options;
+  std::optional<Handshakes> handshakes{};  // with coaps://
   FleetReport fleet{};
   LoadCost cost{};
   std::uint64_t send_errors = 0;

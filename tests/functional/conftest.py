@@ -2,6 +2,7 @@ import pathlib
 
 import pytest
 
+from dtls import authority, certified, with_key  # noqa: F401, fixtures
 from engines import elasticsearch, engine, node, opensearch, secured  # noqa: F401, fixtures
 from processes import CLIENT, COLLECTOR, Collector
 

@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import time
 
 import pytest
 
@@ -11,6 +12,17 @@ from processes import address, run, wait_until
 EVENT = ('{"namespace":"city","sender":"gate","origin":"probe",'
          '"payload":{"type":"temperature","value":21.5}}')
 ANSWER_SECONDS = 5
+KEY = "sixteen bytes ok"
+OTHER = "0123456789abcdef"
+LISTEN = "127.0.0.1:0"
+
+
+def keys(path, **known):
+    """A file of keys, replaced as a whole."""
+    fresh = path.with_suffix(".new")
+    fresh.write_text("".join(f"{who}:{key.encode().hex()}\n" for who, key in known.items()))
+    fresh.rename(path)
+    return path
 
 
 def program(name, package):
@@ -65,3 +77,65 @@ class Tunnel:
 
     def receive(self):
         return wait_until(self.process.stdout.read, ANSWER_SECONDS, "a datagram")
+
+
+class Authority:
+    """Makes certificates with openssl."""
+
+    def __init__(self, directory, name):
+        self.directory, self.name = directory, name
+        self.certificate = directory / f"{name}.pem"
+        self.key = directory / f"{name}.key"
+        self._run("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                  "-keyout", self.key, "-out", self.certificate, "-days", "2",
+                  "-subj", f"/CN={name}", "-addext", "keyUsage=critical,keyCertSign,cRLSign")
+        self.index = directory / f"{name}.index"
+        self.index.touch()
+        self.config = directory / f"{name}.cnf"
+        self.config.write_text(
+            f"[ca]\ndefault_ca=own\n[own]\ndatabase={self.index}\nnew_certs_dir={directory}\n"
+            f"certificate={self.certificate}\nprivate_key={self.key}\ndefault_md=sha256\n"
+            f"rand_serial=yes\npolicy=any\ndefault_crl_days=2\nunique_subject=no\n"
+            "[any]\ncommonName=supplied\n")
+
+    def _run(self, *arguments):
+        done = run(program("openssl", "openssl"), *arguments)
+        assert done.returncode == 0, done.stderr
+
+    def issue(self, name, expired=False):
+        """The certificate and key of one that this authority vouches for."""
+        key, request = self.directory / f"{name}.key", self.directory / f"{name}.csr"
+        certificate = self.directory / f"{name}.pem"
+        self._run("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                  "-keyout", key, "-out", request, "-subj", f"/CN={name}")
+        begins, ends = (time.strftime("%y%m%d%H%M%SZ", time.gmtime(time.time() + days * 86400))
+                        for days in (-3, -1 if expired else 2))
+        self._run("ca", "-batch", "-notext", "-config", self.config, "-in", request, "-out",
+                  certificate, "-startdate", begins, "-enddate", ends)
+        return certificate, key
+
+    def revocation(self, *certificates):
+        file = self.directory / f"{self.name}.crl"
+        for certificate in certificates:
+            self._run("ca", "-config", self.config, "-revoke", certificate)
+        self._run("ca", "-config", self.config, "-gencrl", "-out", file)
+        return file
+
+
+@pytest.fixture
+def with_key(start):
+    file = keys(start.directory / "keys", probe=KEY)
+    return start(psk_file=file, coaps_listen=LISTEN)
+
+
+@pytest.fixture
+def authority(tmp_path):
+    return Authority(tmp_path, "authority")
+
+
+@pytest.fixture
+def certified(start, authority):
+    certificate, key = authority.issue("localhost")
+    return start(tls_certificate_file=certificate, tls_key_file=key, coaps_listen=LISTEN,
+                 tls_client_ca_file=authority.certificate,
+                 tls_revocation_file=authority.revocation())

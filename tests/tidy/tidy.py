@@ -47,8 +47,10 @@ LIBRARIES = {
     "sqlite3.h": {"client/stored/sqlite_events", "collector/store/sqlite/"},
     "httplib.h": {"collector/http/"},
     "prometheus/": {"collector/http/"},
-    "CLI/": {"collector/base/manual", "collector/config", "client/cli", "client/commands/"},
+    "CLI/": {"collector/base/manual", "collector/config", "client/cli",
+             "client/cli_credentials", "client/commands/"},
     "openssl/": {
+        "client/load/dtls_devices", "client/tls",
         "collector/coap/dtls_sessions", "collector/coap/echo", "collector/coap/psk_file",
         "collector/coap/tls_context", "collector/http/access_token", "collector/http/credentials",
         "collector/http/tls_files", "event/",
