@@ -16,6 +16,7 @@ RUNS = {
     "config": 500,
     "psk": 50000,
     "access": 50000,
+    "dtls": 1000,
 }
 
 
