@@ -37,7 +37,7 @@ ENV COLLECTOR_HTTP_LISTEN=0.0.0.0:8080 \
 USER 65532:65532
 WORKDIR /data
 VOLUME /data
-EXPOSE 5683/udp 8080/tcp
+EXPOSE 5683/udp 5684/udp 8080/tcp
 HEALTHCHECK --interval=10s --timeout=7s --start-period=40s CMD ["client", "-S", "healthcheck"]
 # A command and no entrypoint: another command (client ...) takes its place.
 CMD ["collector"]
