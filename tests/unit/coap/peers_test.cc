@@ -32,8 +32,8 @@ TEST_CASE("a verified peer is known until another takes its place") {
   CHECK_FALSE(peers.Has(5));
   peers.Add(5);
   CHECK(peers.Has(5));
-  CHECK_FALSE(peers.Has(5 + 16'384));
-  peers.Add(5 + 16'384);
+  CHECK_FALSE(peers.Has(5 + 2 * 16'384));
+  peers.Add(5 + 2 * 16'384);
   CHECK_FALSE(peers.Has(5));
 }
 
