@@ -37,6 +37,12 @@
 {{- end -}}
 {{- end -}}
 {{- end -}}
+{{- with $v.coaps -}}
+{{- if .secret -}}
+{{- if ne (has "tls.crt" .files) (has "tls.key" .files) -}}{{- fail "coaps.files needs both of tls.crt and tls.key, or none" -}}{{- end -}}
+{{- if eq (int .port) (int $v.service.port) -}}{{- fail "coaps.port and service.port are the same" -}}{{- end -}}
+{{- end -}}
+{{- end -}}
 {{- if $v.ingress.enabled -}}
 {{- if ne $v.store "sqlite" -}}{{- fail "ingress is for the page of store: sqlite; Kibana has kibana.ingress" -}}{{- end -}}
 {{- if not $v.ingress.host -}}{{- fail "ingress.enabled needs ingress.host" -}}{{- end -}}

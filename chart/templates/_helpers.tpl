@@ -222,6 +222,15 @@ elasticsearch-{{ $who.method }}-file: /etc/coap-collector/credentials/secret
 {{- if eq .Values.store "elasticsearch" -}}
 {{- $options = mergeOverwrite $options (include "cc.engineOptions" (list . "collector") | fromYaml) -}}
 {{- end -}}
+{{- if .Values.coaps.secret -}}
+{{- $names := dict "psk" "psk-file" "tls.crt" "tls-certificate-file" "tls.key" "tls-key-file" "ca.crt" "tls-client-ca-file" "crl.pem" "tls-revocation-file" -}}
+{{- range .Values.coaps.files -}}
+{{- $_ := set $options (get $names .) (printf "/etc/coap-collector/coaps/%s" .) -}}
+{{- end -}}
+{{- end -}}
+{{- if .Values.access -}}
+{{- $_ := set $options "access-file" "/etc/coap-collector/config/access" -}}
+{{- end -}}
 {{- include "cc.toml" $options | trim -}}
 {{- end -}}
 

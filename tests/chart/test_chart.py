@@ -115,15 +115,20 @@ def test_collector_takes_the_configuration(name, tmp_path):
     """The real program reads the rendered file; its setup takes the rendered flags."""
     found = objects(scenario(CHART, name))
     directory = tmp_path / "etc"
-    for kind in ("ca", "certificate", "credentials", "config"):
+    for kind in ("ca", "certificate", "credentials", "config", "coaps"):
         (directory / kind).mkdir(parents=True)
     (directory / "config/collector.toml").write_text(
         toml_of(found).replace("/etc/coap-collector", str(directory)))
     (directory / "credentials/secret").write_text("secret")
+    (directory / "config/access").write_text(
+        one(found, "ConfigMap", "coap-collector")["data"].get("access", ""))
+    (directory / "coaps/psk").write_text("meter-1:7369787465656e206279746573206f6b\n")
     subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=x",
                     "-keyout", directory / "certificate/tls.key",
                     "-out", directory / "certificate/tls.crt"], check=True, capture_output=True)
-    (directory / "ca/ca.crt").write_bytes((directory / "certificate/tls.crt").read_bytes())
+    for source, target in (("crt", "ca/ca.crt"), ("crt", "coaps/ca.crt"), ("crt", "coaps/tls.crt"),
+                           ("key", "coaps/tls.key")):
+        (directory / target).write_bytes((directory / f"certificate/tls.{source}").read_bytes())
 
     workload = one(found, "StatefulSet" if name.startswith("edge") else "Deployment",
                    "coap-collector")
@@ -144,8 +149,9 @@ def test_values_are_the_collectors_options():
     documented = set(re.findall(r"^\| `--([a-z-]+)`", text, re.MULTILINE))
     schema = json.loads((CHART / "values.schema.json").read_text())
     taken = set(schema["definitions"]["config"]["properties"])
-    own = {"store", "coap-listen", "http-listen", "sqlite-path", "elasticsearch-url",
-           "elasticsearch-user"} | {o for o in documented if o.endswith("-file")}
+    own = {"store", "coap-listen", "coaps-listen", "http-listen", "sqlite-path",
+           "elasticsearch-url", "elasticsearch-user"}
+    own |= {option for option in documented if option.endswith("-file")}
     not_for_pods = {"processes", "replica", "config", "check-config", "print-config", "version",
                     "help"}
     assert not taken - documented, "no options of the collector: take them out of the schema"
@@ -196,6 +202,9 @@ BAD = [
     ("service: {port: 70000}", "port"),
     ("image: {digest: 0123}", "digest"),
     ("elasticsearch: {external: {urls: ['https://u:p@es:9200']}}", "urls"),
+    ("coaps: {secret: devices, files: [psk, tls.crt]}", "both of tls.crt and tls.key"),
+    ("coaps: {secret: devices, port: 5683}", "are the same"),
+    ("coaps: {files: [keys]}", "files"),
     ("terminationGracePeriodSeconds: 25", "would be killed"),
     ("config: {drain-timeout-seconds: 60}", "would be killed"),
     ("{store: sqlite, autoscaling: {enabled: true}}", "autoscaling.enabled needs store"),
@@ -308,7 +317,8 @@ def test_routes_of_datagrams():
     udp, tcp = [o for o in found if o["kind"] == "Service"]
     assert udp["spec"]["type"] == "LoadBalancer"
     assert udp["spec"]["externalTrafficPolicy"] == "Local"
-    assert {p["protocol"] for p in udp["spec"]["ports"]} == {"UDP"}
+    assert {(p["name"], p["port"], p["protocol"]) for p in udp["spec"]["ports"]} == {
+        ("coap", 5683, "UDP"), ("coaps", 5684, "UDP")}
     assert tcp["spec"]["type"] == "ClusterIP"
     assert {p["protocol"] for p in tcp["spec"]["ports"]} == {"TCP"}
     rolling = one(found, "Deployment")["spec"]["strategy"]["rollingUpdate"]

@@ -73,6 +73,9 @@ spec:
         - collector
         - --config=/etc/coap-collector/config/collector.toml
         - --coap-listen=0.0.0.0:5683,[::]:5683
+        {{- if .Values.coaps.secret }}
+        - --coaps-listen=0.0.0.0:5684,[::]:5684
+        {{- end }}
         - --http-listen=0.0.0.0:{{ .Values.http.port }}
         {{- if eq .Values.store "sqlite" }}
         - --sqlite-path=/data/events.db
@@ -85,6 +88,11 @@ spec:
         - name: coap
           containerPort: 5683
           protocol: UDP
+        {{- if .Values.coaps.secret }}
+        - name: coaps
+          containerPort: 5684
+          protocol: UDP
+        {{- end }}
         - name: http
           containerPort: {{ .Values.http.port }}
           protocol: TCP
@@ -119,6 +127,11 @@ spec:
         - name: config
           mountPath: /etc/coap-collector/config
           readOnly: true
+        {{- if .Values.coaps.secret }}
+        - name: coaps
+          mountPath: /etc/coap-collector/coaps
+          readOnly: true
+        {{- end }}
         {{- if eq .Values.store "sqlite" }}
         - name: data
           mountPath: /data
@@ -132,6 +145,12 @@ spec:
     - name: config
       configMap:
         name: {{ include "cc.fullname" . }}
+    {{- with .Values.coaps.secret }}
+    - name: coaps
+      secret:
+        secretName: {{ . }}
+        defaultMode: 0440
+    {{- end }}
     {{- if eq .Values.store "elasticsearch" }}
     {{- include "cc.engineVolumes" (list . "collector") | nindent 4 }}
     {{- else if .Values.persistence.existingClaim }}
