@@ -102,6 +102,7 @@ struct Metrics {
     Counter handshakes_failed;
     Counter handshakes_refused;  // too many under way
     Counter datagrams_without_session;
+    Counter records_discarded;
   } coaps;
   struct {               // loop thread: bodies that come in blocks
     Counter assembling;  // gauge

@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "collector/coap/message.h"
 
 namespace collector {
 namespace {
@@ -28,27 +29,35 @@ constexpr std::int64_t kListedNs = kNsPerSecond;
 constexpr std::int64_t kSecretNs = 60 * kNsPerSecond;
 // Ours of a handshake: what an IPv6 network must carry (1,280), without IP's and UDP's headers.
 constexpr long kHandshakeBytesMax = 1'232;
-constexpr std::size_t kRecordBytesMax = 16'384;
 
-// RFC 6347 section 4.1: type, version, epoch, sequence number, length.
-constexpr std::size_t kRecordHeaderBytes = 13;
-constexpr std::uint8_t kHandshakeRecord = 22;
-constexpr std::uint8_t kApplicationData = 23;
-constexpr std::uint8_t kClientHello = 1;
+// RFC 5246 section 7.2.
+constexpr std::uint8_t kWarning = 1;
+constexpr std::uint8_t kFatal = 2;
+constexpr std::uint8_t kCloseNotify = 0;
+constexpr std::uint8_t kBadRecordMac = 20;
 
+// OpenSSL's first record says 1.0.
 bool IsHello(Bytes datagram) {
-  return datagram.size() > kRecordHeaderBytes && datagram[0] == kHandshakeRecord &&
-         datagram[3] == 0 && datagram[4] == 0 && datagram[kRecordHeaderBytes] == kClientHello;
+  constexpr std::uint8_t kClientHello = 1;
+  return datagram.size() > kRecordHeaderBytes &&
+         RecordType{datagram[0]} == RecordType::kHandshake && datagram[3] == 0 &&
+         datagram[4] == 0 && datagram[kRecordHeaderBytes] == kClientHello;
 }
 
 // Whether a datagram holds a handshake message under keys that were just agreed on.
 bool HoldsFinished(Bytes datagram) {
-  while (datagram.size() > kRecordHeaderBytes) {
-    if (datagram[0] == kHandshakeRecord && datagram[4] == 1) return true;
-    const std::size_t length = kRecordHeaderBytes + (std::size_t{datagram[11]} << 8) + datagram[12];
-    datagram = datagram.subspan(std::min(length, datagram.size()));
+  while (const auto record = TakeRecord(&datagram)) {
+    if (record->type == RecordType::kHandshake && record->epoch() == 1) return true;
   }
   return false;
+}
+
+// What follows the handshake in the datagram that completed it.
+Bytes AfterHandshake(Bytes datagram) {
+  while (!datagram.empty() && RecordType{datagram[0]} != RecordType::kApplicationData) {
+    TakeRecord(&datagram);
+  }
+  return datagram;
 }
 
 // What others say may go into a log.
@@ -99,9 +108,11 @@ struct DtlsSessions::Callbacks {
   }
 
   static int Write(BIO* bio, const char* bytes, int count) {
-    const auto* self = static_cast<DtlsSessions*>(BIO_get_data(bio));
-    self->sink_->Send(*self->current_, {reinterpret_cast<const std::uint8_t*>(bytes),
-                                        static_cast<std::size_t>(count)});
+    auto* self = static_cast<DtlsSessions*>(BIO_get_data(bio));
+    const Bytes datagram(reinterpret_cast<const std::uint8_t*>(bytes),
+                         static_cast<std::size_t>(count));
+    self->sink_->Send(*self->current_, datagram);
+    self->flight_.insert(self->flight_.end(), datagram.begin(), datagram.end());
     return count;
   }
 
@@ -138,8 +149,8 @@ DtlsSessions::DtlsSessions(const DtlsOptions& options, OnDtlsMessage on_message,
       sink_(sink),
       metrics_(metrics),
       keys_(options.files, std::move(log)),
-      method_(BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "datagram"), &BIO_meth_free),
-      message_(kRecordBytesMax) {
+      method_(BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "datagram"),
+              &BIO_meth_free) {
   CHECK(method_ != nullptr);
   BIO_meth_set_write(method_.get(), &Callbacks::Write);
   BIO_meth_set_read(method_.get(), &Callbacks::Read);
@@ -221,9 +232,8 @@ void DtlsSessions::OnHello(const AddressPair& addresses, Bytes datagram, PeerKey
   static const std::unique_ptr<BIO_ADDR, decltype(&BIO_ADDR_free)> unused(BIO_ADDR_new(),
                                                                           &BIO_ADDR_free);
   if (listener_ == nullptr) listener_ = NewTls();
-  current_ = &addresses;
+  Turn(addresses);
   incoming_ = datagram;
-  ERR_clear_error();
   const int verified = DTLSv1_listen(listener_.get(), unused.get());
   incoming_ = {};
   ERR_clear_error();
@@ -255,31 +265,35 @@ bool DtlsSessions::MakeRoomForHandshake() {
   return true;
 }
 
-void DtlsSessions::Drive(Place place, Bytes datagram) {
-  current_ = &place->addresses;
-  incoming_ = datagram;
+// Before anything that OpenSSL does.
+void DtlsSessions::Turn(const AddressPair& addresses) {
+  current_ = &addresses;
+  flight_.clear();
   ERR_clear_error();
-  if (!place->established && !Handshake(place, datagram)) {
-    incoming_ = {};
-    return;
-  }
-  ReadMessages(place);
-  incoming_ = {};
 }
 
-// True if the session is there to be read from.
+void DtlsSessions::Drive(Place place, Bytes datagram) {
+  if (place->records) return OnRecords(place, datagram);
+  Turn(place->addresses);
+  incoming_ = datagram;
+  const bool completed = Handshake(place, datagram);
+  incoming_ = {};
+  if (!completed) return;
+  Established(place);
+  OnRecords(place, AfterHandshake(datagram));
+}
+
 bool DtlsSessions::Handshake(Place place, Bytes datagram) {
-  if (!datagram.empty() && datagram[0] == kApplicationData) return false;  // will come again
+  if (!datagram.empty() && RecordType{datagram[0]} == RecordType::kApplicationData) {
+    return false;  // will come again
+  }
   if (++place->datagrams > kHandshakeDatagramsMax) {
     Fail(place, "too many datagrams");
     return false;
   }
   SSL* tls = place->tls.get();
   const int done = SSL_do_handshake(tls);
-  if (done == 1) {
-    Established(place);
-    return true;
-  }
+  if (done == 1) return true;
   if (SSL_get_error(tls, done) != SSL_ERROR_WANT_READ) {
     const std::string why =
         unknown_identity_.empty()
@@ -295,62 +309,77 @@ bool DtlsSessions::Handshake(Place place, Bytes datagram) {
 // OpenSSL drops what another key has encrypted, and both sides would wait until they give up. Here
 // that can hardly be anything but another key, and the peer is told (RFC 6347 section 4.1.2.7).
 void DtlsSessions::RefuseKey(Place place) {
-  constexpr std::array<std::uint8_t, 15> kBadRecordMac = {21, 254, 253, 0, 0, 0, 0, 0,
-                                                          1,  0,   0,   0, 2, 2, 20};
-  sink_->Send(place->addresses, kBadRecordMac);
+  constexpr std::array<std::uint8_t, 15> kAlert = {
+      21, 254, 253, 0, 0, 0, 0, 0, 1, 0, 0, 0, 2, kFatal, kBadRecordMac};
+  sink_->Send(place->addresses, kAlert);
   Fail(place, "another key than ours");
 }
 
 void DtlsSessions::Established(Place place) {
   metrics_->coaps.handshakes_succeeded.Add();
-  place->established = true;
   place->listed_ns = now_ns_;
   place->names = NamesOf(place->tls.get());
+  place->records.emplace(place->tls.get(), flight_);
+  place->last_flight = flight_;
+  place->tls.reset();
   if (established_.size() >= options_.sessions_max) {
     metrics_->coaps.sessions_evicted.Add();
     End(std::prev(established_.end()));
-    current_ = &place->addresses;
   }
   established_.splice(established_.begin(), handshakes_, place);
   metrics_->coaps.sessions.Set(established_.size());
 }
 
-void DtlsSessions::ReadMessages(Place place) {
-  SSL* tls = place->tls.get();
-  SSL_alloc_buffers(tls);
+void DtlsSessions::OnRecords(Place place, Bytes datagram) {
+  while (const auto record = TakeRecord(&datagram)) {
+    const auto content = place->records->Open(&ciphers_, *record, message_);
+    if (!content) {
+      if (record->epoch() != 0) metrics_->coaps.records_discarded.Add();
+      continue;
+    }
+    switch (record->type) {
+      case RecordType::kApplicationData:
+        OnMessage(place, *content);
+        break;
+      case RecordType::kHandshake:  // its Finished once more: our last flight was lost
+        if (!place->last_flight.empty()) sink_->Send(place->addresses, place->last_flight);
+        break;
+      case RecordType::kAlert:
+        if (content->size() != 2) break;
+        if ((*content)[1] == kCloseNotify) return End(place);
+        if ((*content)[0] == kFatal) return Forget(place);
+        break;
+      default:
+        break;
+    }
+  }
+}
+
+void DtlsSessions::OnMessage(Place place, Bytes message) {
+  place->heard_ns = now_ns_;
+  place->last_flight = {};
+  if (now_ns_ - place->listed_ns >= kListedNs) {
+    place->listed_ns = now_ns_;
+    established_.splice(established_.begin(), established_, place);
+  }
   AddressPair session = place->addresses;
   session.socket = place->number;
-  do {
-    current_ = &place->addresses;
-    const int count = SSL_read(tls, message_.data(), static_cast<int>(message_.size()));
-    if (count <= 0) {
-      if (SSL_get_error(tls, count) != SSL_ERROR_WANT_READ) return End(place);
-      break;
-    }
-    place->heard_ns = now_ns_;
-    if (now_ns_ - place->listed_ns >= kListedNs) {
-      place->listed_ns = now_ns_;
-      established_.splice(established_.begin(), established_, place);
-    }
-    on_message_(session, {message_.data(), static_cast<std::size_t>(count)}, place->names);
-  } while (SSL_has_pending(tls) != 0);
-  // 18 KB a session, and colder than those that another one has just given back.
-  SSL_free_buffers(tls);
+  on_message_(session, message, place->names);
 }
 
 void DtlsSessions::Send(const AddressPair& addresses, Bytes message) {
   const auto found = by_number_.find(addresses.socket);
-  if (found == by_number_.end() || !found->second->established) {
+  if (found == by_number_.end() || !found->second->records) {
     return metrics_->coap.datagrams_send_failed.Add();
   }
-  current_ = &found->second->addresses;
-  SSL* tls = found->second->tls.get();
-  SSL_alloc_buffers(tls);
-  if (SSL_write(tls, message.data(), static_cast<int>(message.size())) <= 0) {
-    ERR_clear_error();
-    metrics_->coap.datagrams_send_failed.Add();
-  }
-  SSL_free_buffers(tls);
+  SendRecord(found->second, RecordType::kApplicationData, message);
+}
+
+void DtlsSessions::SendRecord(Place place, RecordType type, Bytes content) {
+  std::array<std::uint8_t, kAnswerBytesMax + kRecordExtraBytesMax> room;
+  const auto datagram = place->records->Seal(&ciphers_, type, content, room);
+  if (!datagram) return metrics_->coap.datagrams_send_failed.Add();
+  sink_->Send(place->addresses, *datagram);
 }
 
 // Of a handshake.
@@ -367,10 +396,8 @@ void DtlsSessions::LogFailure(const AddressPair& addresses, const std::string& w
 
 // Of an established session; the peer is told.
 void DtlsSessions::End(Place place) {
-  current_ = &place->addresses;
-  SSL_alloc_buffers(place->tls.get());
-  SSL_shutdown(place->tls.get());
-  ERR_clear_error();
+  constexpr std::array<std::uint8_t, 2> kGoodbye = {kWarning, kCloseNotify};
+  SendRecord(place, RecordType::kAlert, kGoodbye);
   Forget(place);
 }
 
@@ -381,7 +408,7 @@ void DtlsSessions::EndAll() {
 void DtlsSessions::Forget(Place place) {
   by_key_.erase(place->key);
   by_number_.erase(place->number);
-  (place->established ? established_ : handshakes_).erase(place);
+  (place->records ? established_ : handshakes_).erase(place);
   metrics_->coaps.sessions.Set(established_.size());
 }
 
@@ -394,8 +421,7 @@ void DtlsSessions::OnTime() {
   }
   for (Place next = handshakes_.begin(); next != handshakes_.end();) {
     const Place place = next++;
-    current_ = &place->addresses;
-    ERR_clear_error();
+    Turn(place->addresses);
     if (DTLSv1_handle_timeout(place->tls.get()) < 0) Fail(place, "not answered in time");
   }
 }

@@ -1,6 +1,7 @@
-// CoAP over DTLS (RFC 7252 section 9): OpenSSL's sessions as a state machine without sockets,
-// between a datagram sink and the message layer. Until a sender has returned a cookie, and so shown
-// that it gets what is sent to its address, nothing is kept of it.
+// CoAP over DTLS (RFC 7252 section 9) as a state machine without sockets, between a datagram sink
+// and the message layer: handshakes are OpenSSL's, and what they agreed on is all that is kept of a
+// session. Until a sender has returned a cookie, and so shown that it gets what is sent to its
+// address, nothing is kept of it.
 #pragma once
 
 #include <spdlog/logger.h>
@@ -9,6 +10,7 @@
 #include <functional>
 #include <list>
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -18,6 +20,7 @@
 #include "collector/base/refusal_log.h"
 #include "collector/coap/datagram_sink.h"
 #include "collector/coap/dtls_keys.h"
+#include "collector/coap/dtls_records.h"
 #include "collector/coap/peers.h"
 
 struct bio_method_st;
@@ -74,12 +77,14 @@ class DtlsSessions : public DatagramSink {
     PeerKey key = 0;
     std::uint64_t hello = 0;  // hash of the hello it began with
     AddressPair addresses;
-    Tls tls;
+    Tls tls;                             // until it is established
+    std::optional<DtlsRecords> records;  // from then on
+    // What ended the handshake, until it is known to have come (RFC 6347 section 4.2.4).
+    std::vector<std::uint8_t> last_flight;
     std::vector<std::string> names;
     std::int64_t heard_ns = 0;   // under way: when it began
     std::int64_t listed_ns = 0;  // when it was put in front
     int datagrams = 0;           // of its handshake
-    bool established = false;
   };
   using Sessions = std::list<Session>;
   using Place = Sessions::iterator;
@@ -91,10 +96,13 @@ class DtlsSessions : public DatagramSink {
   std::array<std::uint8_t, 16> CookieOf(std::size_t secret) const;
   void OnHello(const AddressPair& addresses, Bytes datagram, PeerKey key, std::uint64_t hello);
   bool MakeRoomForHandshake();
+  void Turn(const AddressPair& addresses);
   void Drive(Place place, Bytes datagram);
   bool Handshake(Place place, Bytes datagram);
-  void ReadMessages(Place place);
   void Established(Place place);
+  void OnRecords(Place place, Bytes datagram);
+  void OnMessage(Place place, Bytes message);
+  void SendRecord(Place place, RecordType type, Bytes content);
   void Fail(Place place, const std::string& why);
   void End(Place place);
   void Forget(Place place);
@@ -115,13 +123,15 @@ class DtlsSessions : public DatagramSink {
   std::uint32_t next_number_ = 1;
   Tls listener_;  // answers hellos until one brings its cookie; then it is that one's
 
-  // The datagram that OpenSSL is at, and whose it is.
+  // The datagram that OpenSSL is at, whose it is, and what was sent because of it.
   Bytes incoming_;
   const AddressPair* current_ = nullptr;
+  std::vector<std::uint8_t> flight_;
   std::string unknown_identity_;
 
   std::array<std::array<std::uint8_t, 32>, 2> cookie_secrets_{};  // of now, and of before
-  std::vector<std::uint8_t> message_;                             // the one at hand
+  RecordCiphers ciphers_;
+  std::array<std::uint8_t, kRecordContentBytesMax> message_{};  // the one at hand
   std::int64_t now_ns_ = 0;
   std::int64_t timer_due_ns_ = 0;
   std::int64_t second_due_ns_ = 0;

@@ -180,6 +180,9 @@ void AddCoaps(const Metrics& metrics, Families* out) {
   out->Count("coaps_datagrams_without_session_total",
              "Datagrams of no DTLS session: it has ended, or there was none.",
              coaps.datagrams_without_session);
+  out->Count("coaps_records_discarded_total",
+             "Records of DTLS sessions that came again, were changed, or under other keys.",
+             coaps.records_discarded);
 }
 
 void AddElasticsearch(const Metrics& metrics, Families* out) {

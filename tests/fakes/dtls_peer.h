@@ -116,6 +116,10 @@ class DtlsPeer {
     SSL_write(tls_.get(), message.data(), static_cast<int>(message.size()));
     return Taken();
   }
+  std::string Goodbye() {
+    SSL_shutdown(tls_.get());
+    return Taken();
+  }
   // Takes what was sent to it; what that says, decrypted.
   std::string Take() {
     std::string message;
@@ -149,6 +153,7 @@ class DtlsPeer {
   }
   [[nodiscard]] const std::string& refusal() const { return refusal_.why; }
   [[nodiscard]] const AddressPair& addresses() const { return addresses_; }
+  [[nodiscard]] SSL* tls() { return tls_.get(); }  // until it restarts
 
  private:
   struct Free {

@@ -1,5 +1,7 @@
 #include "collector/coap/dtls_sessions.h"
 
+#include <set>
+
 #include "tests/fakes/dtls_peer.h"
 #include "tests/unit/catch.h"
 
@@ -7,6 +9,31 @@ namespace collector {
 namespace {
 
 AddressPair From(std::uint16_t port) { return WirePeer(1, port); }
+
+void Answer(DtlsCore* core, const AddressPair& to, const std::string& message) {
+  core->sessions->Send(to, {reinterpret_cast<const std::uint8_t*>(message.data()), message.size()});
+}
+
+std::unique_ptr<DtlsPeer> PeerWith(DtlsCore* core, const std::string& cipher) {
+  auto peer = std::make_unique<DtlsPeer>(core, From(1'000));
+  CHECK(SSL_set_cipher_list(peer->tls(), (cipher + ":@SECLEVEL=0").c_str()) == 1);
+  return peer;
+}
+
+// Adds what the encrypted records of these datagrams carry of their nonces.
+std::size_t AddNonces(const std::vector<DtlsCore::Datagram>& datagrams,
+                      std::set<std::string>* nonces) {
+  std::size_t records = 0;
+  for (const DtlsCore::Datagram& datagram : datagrams) {
+    Bytes rest(reinterpret_cast<const std::uint8_t*>(datagram.bytes.data()), datagram.bytes.size());
+    while (const auto record = TakeRecord(&rest)) {
+      if (record->epoch() == 0) continue;
+      ++records;
+      nonces->emplace(record->fragment.begin(), record->fragment.begin() + 8);
+    }
+  }
+  return records;
+}
 
 TEST_CASE("A hello is answered by a cookie, shorter than itself, and nothing is kept of it") {
   DtlsCore core;
@@ -50,29 +77,134 @@ TEST_CASE("A session carries messages both ways, and tells whose they are") {
   CHECK(core.received[0].bytes == "request");
   CHECK(core.received[0].names == std::vector<std::string>{"psk:probe"});
   const std::string answer(1'152, 'a');
-  core.sessions->Send(core.received[0].addresses,
-                      {reinterpret_cast<const std::uint8_t*>(answer.data()), answer.size()});
+  Answer(&core, core.received[0].addresses, answer);
   REQUIRE(core.sent.size() == 1);
   CHECK(core.sent[0].bytes.size() <= 1'232);
   CHECK(core.sent[0].addresses.remote.ToString() == peer.addresses().remote.ToString());
   CHECK(peer.Take() == answer);
 }
 
-TEST_CASE("What was recorded or changed on the way is dropped, and the session goes on") {
+TEST_CASE("Each cipher carries messages of any length, under numbers that never come twice") {
+  const std::string cipher =
+      GENERATE("PSK-AES128-GCM-SHA256", "PSK-AES256-GCM-SHA384", "PSK-AES128-CCM",
+               "PSK-AES128-CCM8", "PSK-CHACHA20-POLY1305", "ECDHE-PSK-CHACHA20-POLY1305");
+  CAPTURE(cipher);
   DtlsCore core;
-  DtlsPeer peer(&core, From(1'000));
+  const auto peer = PeerWith(&core, cipher);
+  std::set<std::string> nonces;
+  std::size_t records = 0;
+  for (int i = 0; i < 3; ++i) {
+    core.Receive(peer->addresses(), peer->NextFlight());
+    records += AddNonces(core.sent, &nonces);
+    peer->Take();
+  }
+  REQUIRE(peer->connected());
+  REQUIRE(records == 1);  // Finished, which is OpenSSL's
+  for (const std::size_t bytes : {1u, 16u, 100u, 1'152u}) {
+    const std::string message(bytes, 'm');
+    core.Receive(peer->addresses(), peer->Encrypted(message));
+    REQUIRE(core.received.size() == 1);
+    CHECK(core.received[0].bytes == message);
+    Answer(&core, core.received[0].addresses, message);
+    core.received.clear();
+    records += AddNonces(core.sent, &nonces);
+    CHECK(peer->Take() == message);
+  }
+  CHECK(records == 5);
+  CHECK(nonces.size() == 5);
+}
+
+TEST_CASE("What came before or was changed on the way is dropped, and the session goes on") {
+  const std::string cipher =
+      GENERATE("PSK-AES128-GCM-SHA256", "PSK-AES128-CCM8", "PSK-CHACHA20-POLY1305");
+  CAPTURE(cipher);
+  DtlsCore core;
+  const auto with = PeerWith(&core, cipher);
+  DtlsPeer& peer = *with;
   REQUIRE(peer.Connect());
   const std::string request = peer.Encrypted("request");
-  std::string changed = request;
-  changed.back() = static_cast<char>(changed.back() ^ 1);
-  core.Receive(peer.addresses(), changed);
+  for (std::size_t at = 0; at < request.size(); ++at) {
+    std::string changed = request;
+    changed[at] = static_cast<char>(changed[at] ^ 1);
+    core.Receive(peer.addresses(), changed);
+    core.Receive(peer.addresses(), request.substr(0, at));
+  }
   CHECK(core.received.empty());
   core.Receive(peer.addresses(), request);
+  CHECK(core.received.size() == 1);
+  const std::uint64_t before = core.metrics.coaps.records_discarded.Get();
   core.Receive(peer.addresses(), request);
   CHECK(core.received.size() == 1);
+  CHECK(core.metrics.coaps.records_discarded.Get() == before + 1);
   core.Receive(From(1'001), peer.Encrypted("elsewhere"));
   CHECK(core.received.size() == 1);
   CHECK(core.metrics.coaps.datagrams_without_session.Get() == 1);
+}
+
+TEST_CASE("Records may come out of order, and together; those that are too old are dropped") {
+  DtlsCore core;
+  DtlsPeer peer(&core, From(1'000));
+  REQUIRE(peer.Connect());
+  std::vector<std::string> requests;
+  for (int i = 0; i < 100; ++i) requests.push_back(peer.Encrypted(std::to_string(i)));
+  const auto receive = [&](const std::string& datagram) {
+    core.Receive(peer.addresses(), datagram);
+    std::string all;
+    for (const auto& message : std::exchange(core.received, {})) all += message.bytes + " ";
+    return all;
+  };
+  CHECK(receive(requests[90]) == "90 ");
+  CHECK(receive(requests[27]) == "27 ");  // 63 before
+  CHECK(receive(requests[26]).empty());
+  CHECK(receive(requests[90]).empty());
+  CHECK(receive(requests[27] + requests[28] + requests[99] + requests[28]) == "28 99 ");
+  CHECK(receive(requests[90]).empty());
+  CHECK(receive(requests[27]).empty());
+  CHECK(receive(requests[91] + "no record") == "91 ");
+}
+
+TEST_CASE("Who did not get the end of the handshake gets it again until he has spoken") {
+  DtlsCore core;
+  DtlsPeer peer(&core, From(1'000));
+  for (int i = 0; i < 2; ++i) {
+    core.Receive(peer.addresses(), peer.NextFlight());
+    peer.Take();
+  }
+  const std::string last = peer.NextFlight();
+  core.Receive(peer.addresses(), last);
+  CHECK(core.sessions->established() == 1);
+  core.sent.clear();  // lost
+  core.Receive(peer.addresses(), last);
+  peer.Take();
+  REQUIRE(peer.connected());
+  core.Receive(peer.addresses(), last);
+  CHECK(core.sent.empty());  // a copy of what was answered
+
+  DtlsPeer other(&core, From(1'001));
+  std::string finished;
+  for (int i = 0; i < 3; ++i) {
+    finished = other.NextFlight();
+    core.Receive(other.addresses(), finished);
+    other.Take();
+  }
+  REQUIRE(other.connected());
+  core.Receive(other.addresses(), other.Encrypted("here"));
+  core.Receive(other.addresses(), finished);
+  CHECK(core.sent.empty());
+}
+
+TEST_CASE("A peer that takes short records only gets no longer ones") {
+  DtlsCore core;
+  DtlsPeer peer(&core, From(1'000));
+  REQUIRE(SSL_set_tlsext_max_fragment_length(peer.tls(), TLSEXT_max_fragment_length_512) == 1);
+  REQUIRE(peer.Connect());
+  core.Receive(peer.addresses(), peer.Encrypted("request"));
+  REQUIRE(core.received.size() == 1);
+  Answer(&core, core.received[0].addresses, std::string(513, 'a'));
+  CHECK(core.sent.empty());
+  CHECK(core.metrics.coap.datagrams_send_failed.Get() == 1);
+  Answer(&core, core.received[0].addresses, std::string(512, 'a'));
+  CHECK(peer.Take() == std::string(512, 'a'));
 }
 
 TEST_CASE("Who has another key, or none of ours, is told so") {
@@ -181,6 +313,12 @@ TEST_CASE("A silent session ends") {
 
 TEST_CASE("A session of which its peer has taken leave is forgotten, and so are all at the end") {
   DtlsCore core;
+  DtlsPeer leaving(&core, From(1'001));
+  REQUIRE(leaving.Connect());
+  core.Receive(leaving.addresses(), leaving.Goodbye());
+  CHECK(core.sessions->established() == 0);
+  leaving.Take();
+  CHECK(leaving.told_goodbye());
   DtlsPeer peer(&core, From(1'000));
   REQUIRE(peer.Connect());
   core.sessions->EndAll();
