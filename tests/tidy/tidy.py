@@ -51,7 +51,7 @@ LIBRARIES = {
              "client/cli_credentials", "client/commands/"},
     "openssl/": {
         "client/load/dtls_devices", "client/tls",
-        "collector/coap/dtls_records", "collector/coap/dtls_sessions", "collector/coap/echo",
+        "collector/coap/dtls_handshakes", "collector/coap/dtls_records", "collector/coap/echo",
         "collector/coap/psk_file", "collector/coap/tls_context", "collector/http/access_token",
         "collector/http/credentials", "collector/http/tls_files", "event/",
     },
