@@ -43,15 +43,13 @@ DtlsSessions::DtlsSessions(const DtlsOptions& options, OnDtlsMessage on_message,
 
 void DtlsSessions::OnDatagram(const AddressPair& addresses, Bytes datagram) {
   const PeerKey key = handshakes_.KeyOf(addresses);
-  const auto found = by_key_.find(key);
+  const Place* found = by_key_.Find(key);
   const auto hello = handshakes_.HelloIn(datagram);
-  if (hello && (found == by_key_.end() || found->second->hello != *hello)) {
+  if (hello && (found == nullptr || (*found)->hello != *hello)) {
     // The peer knows of no session any more, as it has shown by its cookie.
-    if (handshakes_.OnHello(addresses, datagram, key, *hello) && found != by_key_.end()) {
-      Forget(found->second);
-    }
-  } else if (found != by_key_.end()) {
-    OnRecords(found->second, datagram);
+    if (handshakes_.OnHello(addresses, datagram, key, *hello) && found != nullptr) Forget(*found);
+  } else if (found != nullptr) {
+    OnRecords(*found, datagram);
   } else if (!handshakes_.OnDatagram(key, datagram)) {
     metrics_->coaps.datagrams_without_session.Add();
   }
@@ -63,8 +61,8 @@ void DtlsSessions::Begin(const Handshaken& handshaken) {
     End(std::prev(all_.end()));
   }
   const Place place = all_.emplace(all_.begin(), next_number_++, handshaken, now_ns_);
-  by_key_[place->key] = place;
-  by_number_[place->number] = place;
+  by_key_.Insert(place->key, place);
+  by_number_.Insert(place->number, place);
   metrics_->coaps.sessions.Set(all_.size());
   OnRecords(place, handshaken.rest);
 }
@@ -107,9 +105,9 @@ void DtlsSessions::OnMessage(Place place, Bytes message) {
 }
 
 void DtlsSessions::Send(const AddressPair& addresses, Bytes message) {
-  const auto found = by_number_.find(addresses.socket);
-  if (found == by_number_.end()) return metrics_->coap.datagrams_send_failed.Add();
-  SendRecord(found->second, RecordType::kApplicationData, message);
+  const Place* found = by_number_.Find(addresses.socket);
+  if (found == nullptr) return metrics_->coap.datagrams_send_failed.Add();
+  SendRecord(*found, RecordType::kApplicationData, message);
 }
 
 void DtlsSessions::SendRecord(Place place, RecordType type, Bytes content) {
@@ -131,8 +129,8 @@ void DtlsSessions::EndAll() {
 }
 
 void DtlsSessions::Forget(Place place) {
-  by_key_.erase(place->key);
-  by_number_.erase(place->number);
+  by_key_.Erase(place->key);
+  by_number_.Erase(place->number);
   all_.erase(place);
   metrics_->coaps.sessions.Set(all_.size());
 }

@@ -9,10 +9,10 @@
 #include <list>
 #include <memory>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
 #include "collector/base/clock.h"
+#include "collector/base/flat_map.h"
 #include "collector/base/metrics.h"
 #include "collector/coap/datagram_sink.h"
 #include "collector/coap/dtls_handshakes.h"
@@ -87,8 +87,8 @@ class DtlsSessions : public DatagramSink {
   Metrics* metrics_;
   DtlsHandshakes handshakes_;
   std::list<Session> all_;  // the one heard last in front
-  std::unordered_map<PeerKey, Place> by_key_;
-  std::unordered_map<std::uint32_t, Place> by_number_;
+  FlatMap<Place> by_key_;
+  FlatMap<Place> by_number_;
   std::uint32_t next_number_ = 1;
   RecordCiphers ciphers_;
   std::array<std::uint8_t, kRecordContentBytesMax> message_{};  // the one at hand
