@@ -10,6 +10,7 @@ namespace {
 
 constexpr std::size_t kSessionsMax = 2;
 constexpr std::size_t kHandshakesMax = 2;
+constexpr std::string_view kAnswer = "answer";
 
 class World {
  public:
@@ -60,10 +61,15 @@ class World {
         heard_[to] -= datagram.bytes.size();
       }
     }
-    peer_.Take();
+    const std::string answers = peer_.Take();
+    for (std::size_t at = 0; at < answers.size(); at += kAnswer.size()) {
+      CHECK(answers.compare(at, kAnswer.size(), kAnswer) == 0);
+    }
     core_.sent.clear();
     for (const DtlsCore::Datagram& message : std::exchange(core_.received, {})) {
       CHECK(message.bytes == "message");
+      core_.sessions->Send(message.addresses,
+                           {reinterpret_cast<const std::uint8_t*>(kAnswer.data()), kAnswer.size()});
     }
     CHECK(core_.sessions->established() <= kSessionsMax);
     CHECK(core_.sessions->handshakes() <= kHandshakesMax);
