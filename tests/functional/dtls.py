@@ -1,5 +1,6 @@
 """Peers that speak DTLS: libcoap's coap-client, and OpenSSL with datagrams of our own."""
 
+import dataclasses
 import os
 import shutil
 import subprocess
@@ -49,6 +50,45 @@ def send(collector, *options, event=EVENT, path="/events", seconds=ANSWER_SECOND
 
 def stored(output):
     return "c:2.01" in output
+
+
+@dataclasses.dataclass
+class Record:
+    """As it is on the wire (RFC 6347 section 4.1)."""
+
+    ALERT, HANDSHAKE, APPLICATION = 21, 22, 23
+
+    type: int
+    epoch: int  # from 1 on the rest is encrypted
+    body: bytes
+
+    def __str__(self):
+        names = {20: "change", 21: "alert", 22: "handshake", 23: "data"}
+        body = f"{len(self.body)} bytes" if self.epoch else self.body[:2].hex()
+        return f"{names.get(self.type, self.type)} of epoch {self.epoch} {body}"
+
+    @property
+    def alert(self):
+        """The number of a fatal alert that everybody can read, else None."""
+        if self.type == self.ALERT and self.epoch == 0 and self.body[0] == 2:
+            return self.body[1]
+
+    @property
+    def cipher(self):
+        """What a ServerHello has chosen, else None."""
+        if self.type == self.HANDSHAKE and self.epoch == 0 and self.body[0] == 2:
+            at = 12 + 2 + 32  # message header, version, random; then the session id
+            at += 1 + self.body[at]
+            return int.from_bytes(self.body[at : at + 2], "big")
+
+
+def records(datagram):
+    found = []
+    while datagram:
+        end = 13 + int.from_bytes(datagram[11:13], "big")
+        found.append(Record(datagram[0], int.from_bytes(datagram[3:5], "big"), datagram[13:end]))
+        datagram = datagram[end:]
+    return found
 
 
 class Tunnel:

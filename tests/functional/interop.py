@@ -1,13 +1,19 @@
 """Independent CoAP clients, and a relay that shows what they and the collector send.
 
 tests/interop/client.js and Client.java read requests and print answers, one a line each:
-    ID METHOD CON|NON URI FORMAT ACCEPT OPTION BLOCK_BYTES BODY    ("-" = none, BODY in hex)
+    ID METHOD CON|NON URI FORMAT ACCEPT OPTION BLOCK_BYTES BODY CREDENTIALS
     ID CODE FORMAT MAX_AGE BODY                              or    ID what went wrong
+"-" = none, BODY in hex. CREDENTIALS, of Client.java only: psk,CIPHER,IDENTITY,KEY (in hex) or
+x509,CIPHER,CHAIN,KEY,AUTHORITY (files in PEM).
 """
 
 import asyncio
+import contextlib
 import dataclasses
+import heapq
+import importlib.util
 import itertools
+import pathlib
 import queue
 import re
 import select
@@ -30,6 +36,21 @@ ANSWER_SECONDS_MAX = 15
 
 
 @dataclasses.dataclass
+class Psk:
+    identity: str
+    key: str
+    cipher: str = "-"  # that californium is to offer, only
+
+
+@dataclasses.dataclass
+class Certified:
+    certificate: pathlib.Path
+    key: pathlib.Path
+    authority: pathlib.Path  # of the collector
+    cipher: str = "-"
+
+
+@dataclasses.dataclass
 class Ask:
     method: str
     path: str
@@ -39,6 +60,7 @@ class Ask:
     accept: int | None = None
     option: int | None = None  # one more option, of value "x"
     block_bytes: int | None = None  # sends the body in blocks of this size
+    credentials: Psk | Certified | None = None  # with some it goes over DTLS
 
 
 @dataclasses.dataclass
@@ -54,9 +76,9 @@ class Answer:
         return self.body.decode()
 
 
-def url(address, path):
+def url(address, ask):
     host = f"[{address[0]}]" if ":" in address[0] else address[0]
-    return f"coap://{host}:{address[1]}{path}"
+    return f"coap{'s' * bool(ask.credentials)}://{host}:{address[1]}{ask.path}"
 
 
 class Libcoap:
@@ -66,12 +88,12 @@ class Libcoap:
     MESSAGE = re.compile(
         r"v:1 t:\w+ c:([2-5]\.\d\d) \S+ \{\w*\} \[ (.*?)\](?: :: '(.*)'| :: .*|)$", re.M)
 
-    def __init__(self):
-        names = ("coap-client-notls", "coap-client-openssl", "coap-client-gnutls", "coap-client")
+    def __init__(self, *names):
+        self.names = names
         self.program = next(filter(None, map(shutil.which, names)), None)
 
     def missing(self):
-        return None if self.program else "coap-client is not installed (Debian: libcoap3-bin)"
+        return None if self.program else f"{self.names[0]} is not installed (Debian: libcoap3-bin)"
 
     def close(self):
         pass
@@ -83,6 +105,11 @@ class Libcoap:
         for flag, value in flags.items():
             if value is not None:
                 command += [flag, str(value)]
+        match ask.credentials:
+            case Psk(identity, key, _):
+                command += ["-u", identity, "-k", key]
+            case Certified(certificate, key, authority, _):
+                command += ["-c", certificate, "-j", key, "-C", authority]
         if ask.kind == "NON":
             command.append("-N")
         if ask.option is not None:
@@ -91,7 +118,7 @@ class Libcoap:
             command += ["-f", "-"]
         body = tempfile.NamedTemporaryFile()
         process = subprocess.Popen(
-            [*command, "-o", body.name, url(address, ask.path)],
+            [*command, "-o", body.name, url(address, ask)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         process.stdin.write(ask.body)
         process.stdin.close()
@@ -117,18 +144,27 @@ class Libcoap:
 
 
 class Aiocoap:
-    """aiocoap, in this process."""
+    """aiocoap, in this process; over DTLS by tinydtls, with pre-shared keys only."""
+
+    def __init__(self, *needs):
+        self.needs = needs
 
     def missing(self):
-        return None
+        if all(importlib.util.find_spec(module) for module in self.needs):
+            return None
+        return f"{' '.join(self.needs)} is not installed: scripts/setup interop"
 
     def close(self):
         pass
 
     async def ask_one(self, context, address, ask):
         message = aiocoap.Message(
-            code=getattr(aiocoap, ask.method), uri=url(address, ask.path), payload=ask.body,
+            code=getattr(aiocoap, ask.method), uri=url(address, ask), payload=ask.body,
             transport_tuning=aiocoap.Reliable if ask.kind == "CON" else aiocoap.Unreliable)
+        if ask.credentials is not None:
+            context.client_credentials.load_from_dict({message.get_request_uri(): {"dtls": {
+                "client-identity": ask.credentials.identity.encode(),
+                "psk": ask.credentials.key.encode()}}})
         message.opt.content_format = ask.content_format
         message.opt.accept = ask.accept
         if ask.option is not None:
@@ -197,8 +233,9 @@ class LineClient:
             self.start()
         numbers = [next(self.numbers) for _ in asks]
         for number, ask in zip(numbers, asks):
-            fields = [number, ask.method, ask.kind, url(address, ask.path), ask.content_format,
-                      ask.accept, ask.option, ask.block_bytes, ask.body.hex() or None]
+            fields = [number, ask.method, ask.kind, url(address, ask), ask.content_format,
+                      ask.accept, ask.option, ask.block_bytes, ask.body.hex() or None,
+                      self.credentials(ask)]
             print(*("-" if field is None else field for field in fields), file=self.process.stdin)
         self.process.stdin.flush()
         answers = {}
@@ -213,6 +250,14 @@ class LineClient:
         return [answers.get(number, Answer("no answer in time")) for number in numbers]
 
     @staticmethod
+    def credentials(ask):
+        match ask.credentials:
+            case Psk(identity, key, cipher):
+                return f"psk,{cipher},{identity},{key.encode().hex()}"
+            case Certified(certificate, key, authority, cipher):
+                return f"x509,{cipher},{certificate},{key},{authority}"
+
+    @staticmethod
     def parsed(line):
         found = re.fullmatch(r"(\d\.\d\d) (\d+|-) (\d+|-) ([0-9a-f]+|-)", line)
         if found is None:
@@ -225,7 +270,8 @@ def clients():
     """All of them by name; none is started yet."""
     java = ["java", "-XX:TieredStopAtLevel=1", "-cp", f"{INSTALLED}/lib/*"]
     return {
-        "libcoap": Libcoap(),
+        "libcoap": Libcoap("coap-client-notls", "coap-client-openssl", "coap-client-gnutls",
+                           "coap-client"),
         "aiocoap": Aiocoap(),
         "node-coap": LineClient(["node", str(SOURCES / "client.js")], "node-coap",
                                 INSTALLED / "node_modules/.package-lock.json"),
@@ -234,35 +280,55 @@ def clients():
     }
 
 
+def dtls_clients():
+    """Likewise those that speak DTLS."""
+    return {
+        "libcoap-openssl": Libcoap("coap-client-openssl"),
+        "libcoap-gnutls": Libcoap("coap-client-gnutls"),
+        "aiocoap": Aiocoap("DTLSSocket"),
+        "californium": clients()["californium"],
+    }
+
+
 @dataclasses.dataclass
 class Passed:
     seconds: float  # since the first
     peer: tuple  # the client's address
     upward: bool  # from the client
-    message: wire.Message
+    message: wire.Message | list  # of DTLS: its records
     lost: bool
 
     def __str__(self):
+        return (f"{self.seconds:7.3f} {self.peer[1]:5} {'->' if self.upward else '<-'} "
+                f"{self.shown()}{' LOST' if self.lost else ''}")
+
+    def shown(self):
+        if isinstance(self.message, list):
+            return ", ".join(map(str, self.message))
         kind = ("CON", "NON", "ACK", "RST")[self.message.type]
         options = " ".join(f"{number}={value.hex()}" for number, value in self.message.options)
-        return (f"{self.seconds:7.3f} {self.peer[1]:5} {'->' if self.upward else '<-'} {kind} "
-                f"{wire.code_text(self.message.code)} id {self.message.message_id:04x} "
+        return (f"{kind} {wire.code_text(self.message.code)} id {self.message.message_id:04x} "
                 f"token {self.message.token.hex() or '-'} [{options}] "
-                f"{len(self.message.payload)} bytes{' LOST' if self.lost else ''}")
+                f"{len(self.message.payload)} bytes")
 
 
 class Relay:
     """Passes datagrams between clients and the collector, keeps them, and loses those for which
-    lose(what passes, all that passed before) is true. Closed after as long a silence: a client may
-    tell its answer before it has acknowledged it."""
+    lose(what passes, all that passed before) is true; the others pass after each of
+    delays(what passes) seconds. Closed after as long a silence: a client may tell its answer before
+    it has acknowledged it."""
 
-    def __init__(self, server, lose=lambda passing, before: False, silence_seconds=0.01):
+    def __init__(self, server, lose=lambda passing, before: False, silence_seconds=0.01,
+                 delays=lambda passing: (0,), decode=wire.decode):
         self.server, self.lose, self.silence_seconds = server, lose, silence_seconds
+        self.delays, self.decode = delays, decode
         self.passed = []
         self.below = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.below.bind(("127.0.0.1", 0))
         self.address = self.below.getsockname()
         self.above = {}  # client's address: a socket to the server, thus a port of its own
+        self.waiting = []  # (when it passes, a number, how)
+        self.numbers = itertools.count()
         self.open = True
         self.thread = threading.Thread(target=self.run)
         self.thread.start()
@@ -287,8 +353,12 @@ class Relay:
         while True:
             peers = {above: peer for peer, above in self.above.items()}
             patience = 0.02 if self.open else self.silence_seconds
+            if self.waiting:
+                patience = max(0, min(patience, self.waiting[0][0] - time.monotonic()))
             ready = select.select([self.below, *peers], [], [], patience)[0]
-            if not ready and not self.open:
+            while self.waiting and self.waiting[0][0] <= time.monotonic():
+                heapq.heappop(self.waiting)[2]()
+            if not ready and not self.waiting and not self.open:
                 break
             for one in ready:
                 try:
@@ -297,22 +367,35 @@ class Relay:
                     continue  # the other side has closed its port
                 if one is self.below:
                     self.up(datagram, sender)
-                elif self.keep(datagram, peers[one], upward=False):
-                    self.below.sendto(datagram, peers[one])
+                else:
+                    self.carry(datagram, peers[one], upward=False)
 
     def up(self, datagram, sender):
         if sender not in self.above:
             self.above[sender] = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
             self.above[sender].connect(self.server)
-        if self.keep(datagram, sender, upward=True):
-            self.above[sender].send(datagram)
+        self.carry(datagram, sender, upward=True)
 
-    def keep(self, datagram, peer, *, upward):
-        """Notes a datagram; False if it is to be lost."""
+    def carry(self, datagram, peer, *, upward):
+        """Notes a datagram, and passes it on unless it is to be lost."""
         now = time.monotonic()
         if not self.passed:
             self.began = now
-        passing = Passed(now - self.began, peer, upward, wire.decode(datagram), False)
+        passing = Passed(now - self.began, peer, upward, self.decode(datagram), False)
         passing.lost = self.lose(passing, self.passed)
         self.passed.append(passing)
-        return not passing.lost
+        if passing.lost:
+            return
+
+        def send():
+            with contextlib.suppress(ConnectionError):  # the other side has closed its port
+                if upward:
+                    self.above[peer].send(datagram)
+                else:
+                    self.below.sendto(datagram, peer)
+
+        for delay in self.delays(passing):
+            if delay == 0:
+                send()
+            else:
+                heapq.heappush(self.waiting, (now + delay, next(self.numbers), send))

@@ -2,7 +2,10 @@
 // and prints an answer for each. tests/functional/interop.py says how the lines look.
 
 import java.io.BufferedReader;
+import java.io.FileInputStream;
+import java.io.InputStream;
 import java.io.InputStreamReader;
+import java.io.SequenceInputStream;
 import java.util.HashMap;
 import java.util.HexFormat;
 import java.util.Map;
@@ -20,21 +23,64 @@ import org.eclipse.californium.core.config.CoapConfig;
 import org.eclipse.californium.core.network.CoapEndpoint;
 import org.eclipse.californium.core.network.Endpoint;
 import org.eclipse.californium.elements.config.Configuration;
+import org.eclipse.californium.elements.util.SslContextUtil;
+import org.eclipse.californium.scandium.DTLSConnector;
+import org.eclipse.californium.scandium.config.DtlsConfig;
+import org.eclipse.californium.scandium.config.DtlsConnectorConfig;
+import org.eclipse.californium.scandium.dtls.CertificateType;
+import org.eclipse.californium.scandium.dtls.cipher.CipherSuite;
+import org.eclipse.californium.scandium.dtls.pskstore.AdvancedSinglePskStore;
+import org.eclipse.californium.scandium.dtls.x509.SingleCertificateProvider;
+import org.eclipse.californium.scandium.dtls.x509.StaticNewAdvancedCertificateVerifier;
 
 public class Client {
-  private static final Map<String, Endpoint> endpoints = new HashMap<>(); // by block size
+  // By block size and credentials; one of DTLS keeps its session.
+  private static final Map<String, Endpoint> endpoints = new HashMap<>();
 
-  private static Endpoint endpoint(String blockBytes) throws Exception {
-    Endpoint endpoint = endpoints.get(blockBytes);
+  private static DTLSConnector connector(Configuration configuration, String[] credentials)
+      throws Exception {
+    DtlsConnectorConfig.Builder dtls = DtlsConnectorConfig.builder(configuration);
+    dtls.set(DtlsConfig.DTLS_ROLE, DtlsConfig.DtlsRole.CLIENT_ONLY);
+    if (!credentials[1].equals("-")) {
+      dtls.set(DtlsConfig.DTLS_RECOMMENDED_CIPHER_SUITES_ONLY, false);
+      dtls.setAsList(DtlsConfig.DTLS_CIPHER_SUITES, CipherSuite.valueOf(credentials[1]));
+    }
+    if (credentials[0].equals("psk")) {
+      dtls.setAdvancedPskStore(
+          new AdvancedSinglePskStore(credentials[2], HexFormat.of().parseHex(credentials[3])));
+      return new DTLSConnector(dtls.build());
+    }
+    try (InputStream pem =
+        new SequenceInputStream(
+            new FileInputStream(credentials[3]), new FileInputStream(credentials[2]))) {
+      SslContextUtil.Credentials own = SslContextUtil.loadPemCredentials(pem);
+      dtls.setCertificateIdentityProvider(
+          new SingleCertificateProvider(
+              own.getPrivateKey(), own.getCertificateChain(), CertificateType.X_509));
+    }
+    dtls.setAdvancedCertificateVerifier(
+        StaticNewAdvancedCertificateVerifier.builder()
+            .setTrustedCertificates(SslContextUtil.loadTrustedCertificates(credentials[4]))
+            .build());
+    return new DTLSConnector(dtls.build());
+  }
+
+  private static Endpoint endpoint(String blockBytes, String credentials) throws Exception {
+    String name = blockBytes + " " + credentials;
+    Endpoint endpoint = endpoints.get(name);
     if (endpoint == null) {
       Configuration configuration = Configuration.createStandardWithoutFile();
       if (!blockBytes.equals("-")) {
         configuration.set(CoapConfig.PREFERRED_BLOCK_SIZE, Integer.parseInt(blockBytes));
         configuration.set(CoapConfig.MAX_MESSAGE_SIZE, Integer.parseInt(blockBytes));
       }
-      endpoint = CoapEndpoint.builder().setConfiguration(configuration).build();
+      CoapEndpoint.Builder builder = CoapEndpoint.builder().setConfiguration(configuration);
+      if (!credentials.equals("-")) {
+        builder.setConnector(connector(configuration, credentials.split(",")));
+      }
+      endpoint = builder.build();
       endpoint.start();
-      endpoints.put(blockBytes, endpoint);
+      endpoints.put(name, endpoint);
     }
     return endpoint;
   }
@@ -77,6 +123,11 @@ public class Client {
           }
 
           @Override
+          public void onSendError(Throwable error) {
+            say(id, error.getMessage());
+          }
+
+          @Override
           protected void failed() {
             say(id, request.isRejected() ? "rejected" : "no answer in time");
           }
@@ -86,11 +137,12 @@ public class Client {
             say(id, "given up");
           }
         });
-    request.send(endpoint(field[7]));
+    request.send(endpoint(field[7], field[9]));
   }
 
   public static void main(String[] arguments) throws Exception {
     CoapConfig.register();
+    DtlsConfig.register();
     BufferedReader lines = new BufferedReader(new InputStreamReader(System.in));
     for (String line = lines.readLine(); line != null; line = lines.readLine()) {
       ask(line);
