@@ -299,8 +299,8 @@ class Passed:
     lost: bool
 
     def __str__(self):
-        return (f"{self.seconds:7.3f} {self.peer[1]:5} {'->' if self.upward else '<-'} "
-                f"{self.shown()}{' LOST' if self.lost else ''}")
+        return (f"{self.seconds:7.3f} {self.peer[0]}:{self.peer[1]} "
+                f"{'->' if self.upward else '<-'} {self.shown()}{' LOST' if self.lost else ''}")
 
     def shown(self):
         if isinstance(self.message, list):
