@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import random
 import re
 
 import dtls
@@ -103,6 +104,41 @@ def test_ciphers(start, authority, ask, cipher):
     credentials = Psk("probe", KEY) if "PSK" in cipher else certified_by(authority, "probe")
     credentials.cipher = cipher
     assert stored_once(collector, ask, credentials) == {CIPHERS[cipher]}
+
+
+@pytest.mark.parametrize("name", ["aiocoap", "californium"], indirect=True)
+def test_records_that_come_twice_and_out_of_order(with_key, fleet, name):
+    """RFC 6347 section 4.1.2.6: each is taken once, so that CoAP sees no duplicate."""
+    drawn = random.Random(1)
+
+    def delays(passing):
+        if passing.message[0].type != dtls.Record.APPLICATION:
+            return (0,)
+        return (drawn.uniform(0, 0.1), drawn.uniform(0, 0.1))
+
+    probe = Psk("probe", KEY)
+    with Relay(dtls.coaps_address(with_key), decode=dtls.records, delays=delays) as relay:
+        # Californium keeps no more than ten requests for the end of the handshake.
+        fleet[name].ask(relay.address, Ask("GET", "/health", credentials=probe))
+        answers = fleet[name].ask(
+            relay.address, *(post(probe, "NON", value=n) for n in range(40)))
+    assert [answer.code for answer in answers] == ["2.01"] * 40
+    assert sorted(row["value"] for row in with_key.rows()) == list(range(40))
+    assert with_key.metric('duplicates_total{exchange="answered"}') == 0
+    assert with_key.metric('duplicates_total{exchange="pending"}') == 0
+
+
+@pytest.mark.parametrize("name", ["californium"], indirect=True)
+def test_a_session_begins_again_when_the_collector_stops(start, with_key, fleet, name):
+    port = dtls.coaps_address(with_key)[1]
+    probe = Psk("probe", KEY)
+    for number in range(2):
+        (answer,) = fleet[name].ask(("127.0.0.1", port), post(probe, value=number))
+        assert answer.code == "2.01"
+        if number == 0:
+            with_key.stop()
+            start(psk_file=start.directory / "keys", coaps_listen=f"127.0.0.1:{port}")
+    assert sorted(row["value"] for row in with_key.rows()) == [0, 1]
 
 
 def refused(collector, ask, credentials, alert):
