@@ -74,6 +74,11 @@ class Record:
             return self.body[1]
 
     @property
+    def finished(self):
+        """Whether it is a handshake's last message of either side."""
+        return self.type == self.HANDSHAKE and self.epoch == 1
+
+    @property
     def cipher(self):
         """What a ServerHello has chosen, else None."""
         if self.type == self.HANDSHAKE and self.epoch == 0 and self.body[0] == 2:

@@ -128,6 +128,21 @@ def test_records_that_come_twice_and_out_of_order(with_key, fleet, name):
     assert with_key.metric('duplicates_total{exchange="pending"}') == 0
 
 
+@pytest.mark.parametrize("name", ["aiocoap", "californium"], indirect=True)
+def test_the_last_flight_is_lost(with_key, fleet, name):
+    """As in test_loss.py, which has libcoap's: the device says its last again, and is told again."""
+    def lose(passing, before):
+        return (not passing.upward and any(record.finished for record in passing.message) and
+                not any(one.lost for one in before))
+
+    with Relay(dtls.coaps_address(with_key), lose, decode=dtls.records) as relay:
+        (answer,) = fleet[name].ask(relay.address, post(Psk("probe", KEY)))
+    assert answer.code == "2.01"
+    assert sum(one.lost for one in relay.passed) == 1
+    assert len(with_key.rows()) == 1
+    assert with_key.metric('coaps_handshakes_total{result="ok"}') == 1
+
+
 @pytest.mark.parametrize("name", ["californium"], indirect=True)
 def test_a_session_begins_again_when_the_collector_stops(start, with_key, fleet, name):
     port = dtls.coaps_address(with_key)[1]
