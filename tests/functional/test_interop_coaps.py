@@ -130,7 +130,7 @@ def test_records_that_come_twice_and_out_of_order(with_key, fleet, name):
 
 @pytest.mark.parametrize("name", ["aiocoap", "californium"], indirect=True)
 def test_the_last_flight_is_lost(with_key, fleet, name):
-    """As in test_loss.py, which has libcoap's: the device says its last again, and is told again."""
+    """As in test_loss.py, which has libcoap's: it says its last again, and is told again."""
     def lose(passing, before):
         return (not passing.upward and any(record.finished for record in passing.message) and
                 not any(one.lost for one in before))
