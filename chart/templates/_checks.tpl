@@ -30,6 +30,7 @@
 {{- with $v.service -}}
 {{- if eq .type "ClusterIP" -}}
 {{- if int .nodePort -}}{{- fail "service.nodePort needs service.type: NodePort or LoadBalancer" -}}{{- end -}}
+{{- if int $v.coaps.nodePort -}}{{- fail "coaps.nodePort needs service.type: NodePort or LoadBalancer" -}}{{- end -}}
 {{- end -}}
 {{- if ne .type "LoadBalancer" -}}
 {{- if or .loadBalancerClass .loadBalancerIP .loadBalancerSourceRanges -}}

@@ -214,6 +214,8 @@ BAD = [
     ("autoscaling: {enabled: true, cpuUtilization: 0}", "autoscaling.cpuUtilization or"),
     ("{autoscaling: {enabled: true}, resources: {requests: {cpu: null}}}", "is missing"),
     ("service: {type: ClusterIP, nodePort: 30000}", "service.nodePort needs"),
+    ("{service: {type: ClusterIP}, coaps: {secret: devices, nodePort: 30000}}",
+     "coaps.nodePort needs"),
     ("service: {type: NodePort, loadBalancerIP: 192.0.2.1}", "needs service.type: LoadBalancer"),
     ("ingress: {enabled: true, host: a.example}", "kibana.ingress"),
     ("{store: sqlite, ingress: {enabled: true}}", "needs ingress.host"),
