@@ -186,7 +186,10 @@ Status CoapClient::Connect() {
     address.size = next_address_->ai_addrlen;
     std::memcpy(&address.addr, next_address_->ai_addr, next_address_->ai_addrlen);
     if (coap_is_mcast(&address)) {
-      return Error{ErrorCode::kInvalid, "host '" + options_.host + "' is a multicast address"};
+      // To libcoap a broadcast address too, as this machine's own is in a network of one (/32).
+      return Error{ErrorCode::kInvalid, "host '" + options_.host +
+                                            "' is a multicast or broadcast address; this machine "
+                                            "itself is reached at 127.0.0.1"};
     }
     Disconnect();
     context_.reset(coap_new_context(nullptr));  // anew: what the last one had queued goes with it
