@@ -4,7 +4,8 @@ found() {
       engine GET "$ENGINE_STREAM/_count?q=value.string:%22$TOKEN%22" | grep -q '"count":1,'
       ;;
     page)
-      curl --silent --show-error --fail "$HTTP_URL/api/events?sender=helm-test" |
+      printf 'header = "Authorization: Bearer %s"\n' "${HTTP_TOKEN-}" |
+        curl --silent --show-error --fail --config - "$HTTP_URL/api/events?sender=helm-test" |
         grep -q "$TOKEN"
       ;;
   esac

@@ -84,6 +84,15 @@ capabilities:
   drop: [ALL]
 {{- end -}}
 
+{{/* (list $ variable): the token of HTTP in an environment variable, if there is one. */}}
+{{- define "cc.httpToken" -}}
+{{- with (index . 0).Values.http.tokenSecret -}}
+- name: {{ index $ 1 }}
+  valueFrom:
+    secretKeyRef: {name: {{ . }}, key: token}
+{{- end -}}
+{{- end -}}
+
 {{/* What all pods that run our image have in common. */}}
 {{- define "cc.podCommon" -}}
 automountServiceAccountToken: false

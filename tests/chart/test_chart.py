@@ -329,6 +329,24 @@ def test_routes_of_datagrams():
     assert hosts["strategy"]["rollingUpdate"] == {"maxSurge": 0, "maxUnavailable": 1}
 
 
+WITH_TOKEN = """
+store: sqlite
+http: {tokenSecret: http}
+metrics: {serviceMonitor: {enabled: true}}
+"""
+
+
+def test_whoever_asks_by_http_has_its_token():
+    found = rendered(WITH_TOKEN)
+    from_secret = {"secretKeyRef": {"name": "http", "key": "token"}}
+    (collector,) = pod_spec(one(found, "StatefulSet"))["containers"]
+    assert collector["env"] == [{"name": "COLLECTOR_HTTP_TOKEN", "valueFrom": from_secret}]
+    (find,) = pod_spec(one(found, "Pod"))["containers"]
+    assert {"name": "HTTP_TOKEN", "valueFrom": from_secret} in find["env"]
+    (endpoint,) = one(found, "ServiceMonitor")["spec"]["endpoints"]
+    assert endpoint["authorization"] == {"credentials": {"name": "http", "key": "token"}}
+
+
 def test_alerts_and_dashboard_are_the_projects_own(tmp_path):
     """They are links out of the chart; what is packed is the files."""
     found = objects(scenario(CHART, "fleet-values.yaml"))

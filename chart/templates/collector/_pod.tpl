@@ -80,9 +80,12 @@ spec:
         {{- if eq .Values.store "sqlite" }}
         - --sqlite-path=/data/events.db
         {{- end }}
-      {{- with .Values.extraEnv }}
+      {{- if or .Values.http.tokenSecret .Values.extraEnv }}
       env:
+        {{- include "cc.httpToken" (list . "COLLECTOR_HTTP_TOKEN") | nindent 8 }}
+        {{- with .Values.extraEnv }}
         {{- toYaml . | nindent 8 }}
+        {{- end }}
       {{- end }}
       ports:
         - name: coap
