@@ -56,18 +56,20 @@ configure() {
 }
 
 # Keeps ninja's output readable where it is not a terminal: a line every tenth of the way, and
-# whatever is not a progress line (a compiler's messages) whole.
+# whatever is not a progress line (a compiler's messages) whole. Not awk's work: Debian's mawk waits
+# for 4 KB of input, which is minutes.
 sparse_progress() {
-  awk '
-    match($0, /^\[[0-9]+\/[0-9]+\] /) {
-      split(substr($0, 2, RLENGTH - 3), step, "/")
-      tenth = int(10 * step[1] / step[2])
-      if (tenth != shown || step[1] == step[2]) { print; fflush() }
-      shown = tenth
-      next
-    }
-    /^ninja: no work to do\.$/ { next }
-    { print; fflush() }'
+  local line tenth shown=''
+  while IFS= read -r line || [[ -n $line ]]; do
+    if [[ $line =~ ^\[([0-9]+)/([0-9]+)\]\  ]]; then
+      tenth=$((10 * BASH_REMATCH[1] / BASH_REMATCH[2]))
+      if [[ $tenth == "$shown" ]]; then continue; fi
+      shown=$tenth
+    elif [[ $line == 'ninja: no work to do.' ]]; then
+      continue
+    fi
+    say "$line"
+  done
 }
 
 # build PRESET [TARGET...]: one build at a time, whoever else runs these scripts in this tree.

@@ -2,6 +2,7 @@
 
 import os
 import re
+import select
 import signal
 import subprocess
 
@@ -46,6 +47,15 @@ def test_start_serves_until_interrupted(tmp_path, number):
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
+
+
+def test_progress_of_a_build_is_shown_as_it_comes():
+    with subprocess.Popen(["bash", "-c", ". scripts/lib.sh; sparse_progress"], cwd=ROOT, text=True,
+                          bufsize=1, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as progress:
+        progress.stdin.write("[1/40] a\n[2/40] b\n")
+        assert select.select([progress.stdout], [], [], 5)[0], "nothing while the build goes on"
+        rest, _ = progress.communicate("a.cc:1: warning\n[4/40] c\nninja: no work to do.\n")
+    assert rest == "[1/40] a\na.cc:1: warning\n[4/40] c\n"
 
 
 @pytest.mark.parametrize("script", ["start", "test"])
