@@ -2,7 +2,10 @@
 
 #include <arpa/inet.h>
 #include <netdb.h>
+#include <poll.h>
+#include <unistd.h>
 
+#include <array>
 #include <cstring>
 
 #include "client/load/loopback_devices.h"
@@ -16,6 +19,23 @@ struct Target {
   socklen_t bytes = 0;
 };
 
+// Whether nothing takes what is sent there, told by the kernel or by that machine's.
+bool Refuses(const addrinfo& address) {
+  constexpr std::array<std::uint8_t, 4> kPing = {0x40, 0, 0, 1};  // RFC 7252 section 4.3
+  constexpr int kPatienceMs = 200;
+  const int fd = socket(address.ai_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return true;
+  bool refused = connect(fd, address.ai_addr, address.ai_addrlen) != 0 ||
+                 send(fd, kPing.data(), kPing.size(), 0) < 0;
+  pollfd answered{fd, POLLIN, 0};
+  std::uint8_t answer = 0;
+  if (!refused && poll(&answered, 1, kPatienceMs) == 1) refused = recv(fd, &answer, 1, 0) < 0;
+  close(fd);
+  return refused;
+}
+
+// Of several addresses the first that does not refuse: localhost is ::1 first, where a collector
+// that listens on 127.0.0.1 is not.
 Result<Target> Resolve(const DevicesOptions& options) {
   addrinfo hints{};
   hints.ai_socktype = SOCK_DGRAM;
@@ -26,9 +46,11 @@ Result<Target> Resolve(const DevicesOptions& options) {
     return Error{ErrorCode::kUnavailable,
                  "cannot resolve '" + options.host + "': " + gai_strerror(failed)};
   }
+  const addrinfo* chosen = found;
+  while (chosen->ai_next != nullptr && Refuses(*chosen)) chosen = chosen->ai_next;
   Target target;
-  std::memcpy(&target.address, found->ai_addr, found->ai_addrlen);
-  target.bytes = found->ai_addrlen;
+  std::memcpy(&target.address, chosen->ai_addr, chosen->ai_addrlen);
+  target.bytes = chosen->ai_addrlen;
   freeaddrinfo(found);
   return target;
 }
