@@ -8,8 +8,6 @@
 namespace collector::client {
 namespace {
 
-constexpr int kDepthMax = 64;  // levels of a payload
-
 Error Invalid(std::string message) { return {ErrorCode::kInvalid, std::move(message)}; }
 
 std::string Quoted(std::string_view text) { return "'" + std::string(text) + "'"; }
@@ -86,20 +84,6 @@ std::string Joined(const Pointer& pointer) {
   std::string out;
   for (const std::string& name : pointer) out += (out.empty() ? "" : ".") + name;
   return out;
-}
-
-// Copying and writing JSON calls itself for each level.
-bool IsDeep(const Json& json) {
-  std::vector<std::pair<const Json*, int>> open{{&json, 0}};
-  while (!open.empty()) {
-    const auto [value, depth] = open.back();
-    open.pop_back();
-    if (depth > kDepthMax) return true;
-    for (const Json& member : *value) {
-      if (member.is_structured()) open.emplace_back(&member, depth + 1);
-    }
-  }
-  return false;
 }
 
 std::string_view LastLevel(std::string_view topic) { return topic.substr(topic.rfind('/') + 1); }
@@ -221,7 +205,7 @@ Result<std::vector<Event>> MessageMapping::Read(std::string_view topic, std::str
   if (!IsUtf8(topic) || !IsUtf8(payload)) return Invalid("not UTF-8");
   auto json = ParseValue(payload);
   if (!json.ok()) return Invalid("the payload begins like JSON and is none, or is null");
-  if (json.value().is_structured() && IsDeep(json.value())) {
+  if (IsDeep(json.value())) {
     return Invalid("the payload is nested more than 64 levels deep");
   }
   std::int64_t timestamp_ns = arrival_ns;

@@ -14,20 +14,17 @@ namespace collector::client {
 namespace {
 
 constexpr std::array kNoValues = {"", "NA", "N/A", "NaN", "nan", "None", "null"};
-constexpr int kDepthMax = 64;
 
-// Members of objects within, as outer.inner. False: nested too deep.
-bool Flatten(const Json& object, const std::string& path, int depth, Json* cells) {
-  if (depth > kDepthMax) return false;
+// Members of objects within, as outer.inner.
+void Flatten(const Json& object, const std::string& path, Json* cells) {
   for (const auto& [name, value] : object.items()) {
     const std::string column = path.empty() ? name : path + "." + name;
     if (value.is_object()) {
-      if (!Flatten(value, column, depth + 1, cells)) return false;
+      Flatten(value, column, cells);
     } else if (!value.is_null()) {
       (*cells)[column] = value;
     }
   }
-  return true;
 }
 
 bool IsBlank(const std::string& line) {
@@ -115,8 +112,10 @@ bool Table::NextJson(Row* row) {
   row->cells = Json::object();
   if (!json.is_object()) {
     row->error = "is no JSON object";
-  } else if (!Flatten(json, "", 0, &row->cells)) {
+  } else if (IsDeep(json)) {
     row->error = "is nested more than 64 levels deep";
+  } else {
+    Flatten(json, "", &row->cells);
   }
   return true;
 }

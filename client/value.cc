@@ -1,7 +1,12 @@
 #include "client/value.h"
 
+#include <utility>
+#include <vector>
+
 namespace collector::client {
 namespace {
+
+constexpr int kDepthMax = 64;
 
 Json ParseJson(std::string_view text) {
   return Json::parse(text.begin(), text.end(), nullptr, /*allow_exceptions=*/false);
@@ -35,6 +40,20 @@ bool IsUtf8(std::string_view text) {
     json.push_back(plain ? c : ' ');
   }
   return Json::accept(json + "\"");
+}
+
+bool IsDeep(const Json& json) {
+  std::vector<std::pair<const Json*, int>> open{{&json, 0}};
+  while (!open.empty()) {
+    const auto [value, depth] = open.back();
+    open.pop_back();
+    if (depth > kDepthMax) return true;
+    if (!value->is_structured()) continue;
+    for (const Json& member : *value) {
+      if (member.is_structured()) open.emplace_back(&member, depth + 1);
+    }
+  }
+  return false;
 }
 
 std::string Printable(std::string_view text) {

@@ -17,6 +17,9 @@ Result<Json> ParseValue(std::string_view text);
 
 bool IsUtf8(std::string_view text);
 
+// Nested more than 64 levels deep: copying and writing JSON calls itself for each level.
+bool IsDeep(const Json& json);
+
 // For people's terminals: what came from outside, without control characters.
 std::string Printable(std::string_view text);
 

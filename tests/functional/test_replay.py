@@ -54,15 +54,17 @@ def test_another_form_of_time_and_rows_that_are_no_events(collector, recording):
 
 def test_a_row_for_each_value_as_json_lines(collector, tmp_path):
     path = tmp_path / "log.ndjson"
+    deep = '{"time": 1600000003, "kind": "deep", "value": ' + "[" * 200_000 + "]" * 200_000 + "}"
     path.write_text("".join(json.dumps(line) + "\n" for line in [
         {"time": 1600000000, "device": {"id": "a"}, "kind": "level", "value": 1.5},
         {"time": 1600000001.5, "device": {"id": "b"}, "kind": "door", "value": True},
         {"time": 1600000002, "device": {"id": "b"}, "kind": "none", "value": None},
-        [1]]))
+        [1]]) + deep)
     done = client(collector, "replay", path, "--timestamp-column", "time", "--type-column", "kind",
                   "--value-column", "value", "--origin-column", "device.id")
     assert done.returncode == REFUSED
     assert f"{path}:4: is no JSON object" in done.stderr
+    assert f"{path}:5: is nested more than 64 levels deep" in done.stderr
     assert [(row["origin"], row["type"], row["value"], row["timestamp_ns"] / 10**9)
             for row in collector.rows()] == [("a", "level", 1.5, 1600000000),
                                              ("b", "door", True, 1600000001.5)]
