@@ -19,8 +19,9 @@ namespace {
 
 constexpr std::int64_t kTimerNs = 250 * kNsPerMs;
 constexpr std::int64_t kHandshakeNsMax = 30 * kNsPerSecond;
-// One that is under way for so long makes room for another where there are too many.
-constexpr std::int64_t kHandshakeNsEnough = 10 * kNsPerSecond;
+// One that is under way for so long makes room for another where there are too many: one datagram
+// lost, which is sent again after a second, is forgiven.
+constexpr std::int64_t kHandshakeNsEnough = 2 * kNsPerSecond;
 // OpenSSL keeps what comes before its turn: this bounds how much that can be.
 constexpr int kHandshakeDatagramsMax = 48;
 constexpr std::int64_t kSecretNs = 60 * kNsPerSecond;

@@ -287,8 +287,11 @@ TEST_CASE("Handshakes are bounded: one that does not get on makes room") {
   half(1'002);
   CHECK(core.sessions->handshakes() == 2);
   CHECK(core.metrics.coaps.handshakes_refused.Get() == 1);
-  core.Pass(10);
+  core.Pass(1);
   half(1'003);
+  CHECK(core.metrics.coaps.handshakes_refused.Get() == 2);
+  core.Pass(1);
+  half(1'004);
   CHECK(core.sessions->handshakes() == 2);
   CHECK(core.metrics.coaps.handshakes_failed.Get() == 1);
   core.Pass(30);
