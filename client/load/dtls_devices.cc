@@ -13,6 +13,8 @@ namespace {
 
 constexpr std::size_t kUnderWayMax = 256;  // handshakes at a time
 constexpr std::int64_t kPatienceNs = 30 * kNsPerSecond;
+// A handshake that takes longer is begun anew: the other side may know of it no more.
+constexpr std::int64_t kHandshakeNsMax = 10 * kNsPerSecond;
 constexpr std::int64_t kRetransmitNs = 250 * kNsPerMs;
 constexpr long kFlightBytesMax = 1'232;
 constexpr std::size_t kMessageBytesMax = 1'500;
@@ -23,6 +25,7 @@ struct DtlsDevices::Session {
   std::uint32_t device = 0;
   std::unique_ptr<SSL, decltype(&SSL_free)> tls{nullptr, &SSL_free};
   enum class State { kUnderWay, kEstablished, kEnded } state = State::kUnderWay;
+  std::int64_t began_ns = 0;
   std::list<Session*>::iterator place{};  // in under_way_, while it is
 };
 
@@ -82,6 +85,7 @@ Result<Handshakes> DtlsDevices::Connect(bool (*interrupted)()) {
   std::uint32_t next = 0;
   while (established_ < sessions_.size()) {
     while (next < sessions_.size() && under_way_.size() < kUnderWayMax) Begin(next++);
+    if (next == sessions_.size() && under_way_.empty()) BeginEnded();
     Flush();
     Receive();
     if (!refusal_.why.empty()) {
@@ -97,10 +101,18 @@ Result<Handshakes> DtlsDevices::Connect(bool (*interrupted)()) {
   return Handshakes{.count = established_, .ns = ReadClock().monotonic_ns - began_ns};
 }
 
+void DtlsDevices::BeginEnded() {
+  for (std::uint32_t device = 0; device < sessions_.size(); ++device) {
+    if (under_way_.size() == kUnderWayMax) return;
+    if (sessions_[device]->state == Session::State::kEnded) Begin(device);
+  }
+}
+
 void DtlsDevices::Begin(std::uint32_t device) {
   std::unique_ptr<Session>& session = sessions_[device];
   session = std::make_unique<Session>();
   session->device = device;
+  session->began_ns = ReadClock().monotonic_ns;
   session->tls.reset(tls_->NewSession(host_));
   SSL* tls = session->tls.get();
   BIO* bio = BIO_new(method_.get());
@@ -177,7 +189,13 @@ void DtlsDevices::Retransmit() {
   const std::int64_t now_ns = ReadClock().monotonic_ns;
   if (under_way_.empty() || now_ns < retransmit_ns_) return;
   retransmit_ns_ = now_ns + kRetransmitNs;
-  for (Session* session : under_way_) {
+  for (auto next = under_way_.begin(); next != under_way_.end();) {
+    Session* session = *next++;
+    if (now_ns - session->began_ns > kHandshakeNsMax) {
+      under_way_.erase(session->place);
+      session->state = Session::State::kEnded;
+      continue;
+    }
     current_ = session->device;
     DTLSv1_handle_timeout(session->tls.get());
   }

@@ -28,8 +28,8 @@ class DtlsDevices : public Devices {
   DtlsDevices(const DtlsDevices&) = delete;
   DtlsDevices& operator=(const DtlsDevices&) = delete;
 
-  // Has every device begin its session, some at a time. Errors: one was refused, or none came to an
-  // end for half a minute, or `interrupted`.
+  // Has every device begin its session, some at a time, and anew where it comes to nothing. Errors:
+  // one was refused, or none came to an end for half a minute, or `interrupted`.
   Result<Handshakes> Connect(bool (*interrupted)());
 
   // A device without a session begins one, and what it was to send is as if it were lost.
@@ -46,6 +46,7 @@ class DtlsDevices : public Devices {
   struct Callbacks;  // what OpenSSL calls
 
   void Begin(std::uint32_t device);
+  void BeginEnded();
   void Handshake(Session* session);
   void Take(const Arrival& arrival);
   void Retransmit();
