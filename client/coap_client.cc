@@ -17,7 +17,10 @@ constexpr std::size_t kTokenRandomBytes = 4;
 constexpr int kRetransmissionsMax = 4;
 constexpr std::chrono::milliseconds kTimerSlack{20};  // libcoap's clock and ours, and its rounding
 constexpr std::size_t kEchoBytesMax = 40;             // RFC 9175 section 2.2.1
-constexpr unsigned kAckTimeoutSteps = 64;  // a second is so many of libcoap's units of it
+// So long a DTLS session may be silent with a request in it: the first two retransmissions.
+constexpr int kSilentTimeouts = 3;
+constexpr std::chrono::seconds kAwayPause{1};  // between attempts at one that refuses the port
+constexpr unsigned kAckTimeoutSteps = 64;      // a second is so many of libcoap's units of it
 
 std::string WithoutBrackets(const std::string& host) {
   if (host.size() > 2 && host.front() == '[' && host.back() == ']') {
@@ -94,7 +97,9 @@ struct CoapClient::Callbacks {
     CoapClient* self = Of(session);
     const auto number = self->NumberOf(*received);
     if (!number.has_value()) return COAP_RESPONSE_FAIL;  // never asked for: RST
-    self->answered_ = true;
+    self->answered_ = self->known_ = true;
+    self->heard_ = Clock::now();
+    self->again_at_.reset();
     self->peer_is_away_ = false;
     Answer answer = AnswerOf(*received);
     if (const auto found = self->exchanges_.find(*number); found != self->exchanges_.end()) {
@@ -206,7 +211,7 @@ Status CoapClient::Connect() {
     coap_session_set_app_data(session_.get(), this);
     coap_session_set_nstart(session_.get(), 255);  // the caller bounds what is in flight
     FixAckTimeout(session_.get(), ack_timeout_);
-    next_address_ = next_address_->ai_next;
+    address_ = std::exchange(next_address_, next_address_->ai_next);
     return Ok{};
   }
   return Error{ErrorCode::kUnavailable, "cannot reach " + peer() + ": " + ErrnoText(error)};
@@ -334,7 +339,7 @@ void CoapClient::Process(std::chrono::milliseconds wait) {
   SendAgain();
   NoteAcknowledged();
   if (icmp_) HandleIcmp();
-  if (ended_) BeginAgain();
+  if (ended_ || LostSession()) BeginAgain();
   ExpireOverdue();
   for (const Done& done : std::exchange(done_, {})) on_answer_(done.request, done.answer);
 }
@@ -360,16 +365,27 @@ void CoapClient::Fail(std::uint32_t number, Answer::Kind kind) {
   Finish(number, std::move(answer));
 }
 
+// A collector that ended without a word knows our session no more, and drops what comes in it.
+bool CoapClient::LostSession() const {
+  if (options_.tls == nullptr || exchanges_.empty()) return false;
+  const Clock::time_point now = Clock::now();
+  if (again_at_.has_value()) return *again_at_ <= now;
+  const Exchange& oldest = exchanges_.begin()->second;
+  return answered_ && oldest.request.confirmable && !oldest.acknowledged.has_value() &&
+         std::max(heard_, oldest.sent) + kSilentTimeouts * ack_timeout_ <= now;
+}
+
 void CoapClient::BeginAgain() {
   ended_ = answered_ = false;
-  next_address_ = addresses_.get();
+  again_at_.reset();
+  next_address_ = address_;
   if (Connect().ok()) TransmitAll();
 }
 
 void CoapClient::TransmitAll() {
   for (auto& [number, exchange] : exchanges_) {
     exchange.sent = Clock::now();
-    exchange.deadline = exchange.sent + options_.timeout;
+    exchange.acknowledged.reset();
     (void)Transmit(number, exchange.request);  // what cannot be sent runs into its deadline
   }
 }
@@ -394,8 +410,9 @@ std::optional<int> CoapClient::RetransmissionsOf(const Exchange& exchange, bool 
 
 void CoapClient::HandleIcmp() {
   icmp_ = false;
-  if (answered_) {
+  if (known_) {
     peer_is_away_ = true;
+    if (!again_at_.has_value()) again_at_ = Clock::now() + kAwayPause;
     return;
   }
   if (next_address_ != nullptr && Connect().ok()) return TransmitAll();

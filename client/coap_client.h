@@ -137,6 +137,7 @@ class CoapClient {
   [[nodiscard]] std::optional<int> RetransmissionsOf(const Exchange& exchange,
                                                      bool piggybacked) const;
   void HandleIcmp();
+  [[nodiscard]] bool LostSession() const;
   void BeginAgain();
   void TransmitAll();
   void ExpireOverdue();
@@ -144,6 +145,7 @@ class CoapClient {
   const Options options_;
   const OnAnswer on_answer_;
   std::unique_ptr<addrinfo, Free> addresses_;
+  addrinfo* address_ = nullptr;  // that the session is with
   addrinfo* next_address_ = nullptr;
   Refusal refusal_;
   std::unique_ptr<coap_context_t, Free> context_;
@@ -153,10 +155,13 @@ class CoapClient {
   std::uint32_t next_number_ = 0;
   std::map<std::uint32_t, Exchange> exchanges_;  // by number, so by deadline
   std::vector<std::uint32_t> again_;             // sent again with their Echo, likewise
-  std::vector<Done> done_;  // told after libcoap has returned: it must not be entered again
-  bool answered_ = false;   // at least once by this address
-  bool ended_ = false;      // the collector ended the DTLS session
-  bool icmp_ = false;       // seen, not yet handled
+  std::vector<Done> done_;   // told after libcoap has returned: it must not be entered again
+  bool answered_ = false;    // at least once in this session, by this address
+  bool known_ = false;       // answered at least once, in whatever session
+  Clock::time_point heard_;  // when it last answered
+  std::optional<Clock::time_point> again_at_{};  // when to begin another session: it was away
+  bool ended_ = false;                           // the collector ended the DTLS session
+  bool icmp_ = false;                            // seen, not yet handled
   bool peer_is_away_ = false;
 };
 

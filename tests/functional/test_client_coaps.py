@@ -2,7 +2,9 @@
 
 import json
 import re
+import signal
 import subprocess
+import time
 
 import dtls
 import pytest
@@ -64,6 +66,27 @@ def test_our_client_begins_a_session_again_when_the_collector_restarts(start, wi
     assert client.wait(30) == 0, client.communicate()[1]
     client.stderr.close()
     assert len(again.rows()) == 200
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how, away_s", [(signal.SIGTERM, 2), (signal.SIGKILL, 2),
+                                         (signal.SIGKILL, 0)])
+def test_our_client_outlives_its_session(start, with_key, how, away_s):
+    """Whether it is told, or its port is refused, or nobody answers in the session any more."""
+    port = dtls.coaps_address(with_key)[1]
+    client = subprocess.Popen(
+        [CLIENT, "-H", f"coaps://127.0.0.1:{port}", "--timeout", "30", "system", "-p", "2", "-n", "3"],
+        env=environment(**pre_shared()), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert "2.01" in client.stdout.readline()
+    with_key.signal(how)
+    with_key.wait()
+    time.sleep(away_s)
+    again = start(psk_file=start.directory / "keys", coaps_listen=f"127.0.0.1:{port}")
+    _, errors = client.communicate(timeout=40)
+    assert client.returncode == 0, errors
+    assert again.metric('coaps_handshakes_total{result="ok"}') == 1
+    per_period = len(again.rows()) / 3
+    assert per_period == int(per_period) > 1
 
 
 def test_many_devices_of_our_load(with_key):
