@@ -75,8 +75,9 @@ def test_our_client_outlives_its_session(start, with_key, how, away_s):
     """Whether it is told, or its port is refused, or nobody answers in the session any more."""
     port = dtls.coaps_address(with_key)[1]
     client = subprocess.Popen(
-        [CLIENT, "-H", f"coaps://127.0.0.1:{port}", "--timeout", "30", "system", "-p", "2", "-n", "3"],
-        env=environment(**pre_shared()), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        [CLIENT, "-H", f"coaps://127.0.0.1:{port}", "--timeout", "30", "system", "-p", "2",
+         "-n", "3"], env=environment(**pre_shared()), stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, text=True)
     assert "2.01" in client.stdout.readline()
     with_key.signal(how)
     with_key.wait()
