@@ -17,7 +17,7 @@ constexpr std::int64_t kSliceRows = 2'000;
 // is copied: after a power cut the last passes are made again.
 constexpr const char* kSchema =
     "PRAGMA synchronous=OFF; PRAGMA journal_mode=WAL;"
-    "PRAGMA wal_autocheckpoint=2048; PRAGMA journal_size_limit=16777216; PRAGMA cache_size=-8000;"
+    "PRAGMA wal_autocheckpoint=2048; PRAGMA journal_size_limit=16777216; PRAGMA cache_size=-2000;"
     "BEGIN IMMEDIATE;"
     "CREATE TABLE IF NOT EXISTS state ("
     " one INTEGER PRIMARY KEY CHECK (one = 1),"
@@ -79,6 +79,29 @@ std::uint64_t TakeNumber(std::string_view* bytes) {
     if (byte < 0x80) break;
   }
   return number;
+}
+
+struct Bucket {
+  std::int64_t start = 0;  // in units of its level
+  std::int64_t series = 0;
+  Sums sums;
+};
+
+// One for each start and series, in their order.
+void Merge(std::vector<Bucket>* buckets) {
+  const auto key_of = [](const Bucket& bucket) { return std::pair(bucket.start, bucket.series); };
+  std::stable_sort(buckets->begin(), buckets->end(),
+                   [&](const Bucket& a, const Bucket& b) { return key_of(a) < key_of(b); });
+  auto last = buckets->begin();
+  for (auto next = buckets->begin(); next != buckets->end(); ++next) {
+    if (next == last) continue;
+    if (key_of(*next) == key_of(*last)) {
+      last->sums.Add(next->sums);
+    } else {
+      *++last = *next;
+    }
+  }
+  if (last != buckets->end()) buckets->erase(last + 1, buckets->end());
 }
 
 }  // namespace
@@ -206,7 +229,7 @@ Result<Summary::Progress> Summary::Pass(std::int64_t wall_ns) {
   Pending pending;
   Status done = StartOverIfOther();
   if (done.ok()) done = Collect(&pending);
-  if (done.ok() && pending.taken > 0) done = Write(pending, wall_ns);
+  if (done.ok() && !pending.rows.empty()) done = Write(&pending, wall_ns);
   if (done.ok()) done = Execute(summary_.get(), "COMMIT");
   if (!done.ok()) {
     if (sqlite3_get_autocommit(summary_.get()) == 0) {
@@ -216,7 +239,7 @@ Result<Summary::Progress> Summary::Pass(std::int64_t wall_ns) {
   }
   const auto behind = Behind();
   if (!behind.ok()) return behind.error();
-  return Progress{.taken = pending.taken, .behind = behind.value()};
+  return Progress{.taken = std::ssize(pending.rows), .behind = behind.value()};
 }
 
 // A database that was restored or replaced does not have the row that was summarised last.
@@ -243,17 +266,10 @@ Status Summary::Collect(Pending* pending) {
   pending->upto = upto.value();
   for (std::int64_t left = kPassRowsMax; left > 0;) {
     const std::int64_t rows = std::min(left, kSliceRows);
-    const std::int64_t before = pending->taken;
+    const std::size_t before = pending->rows.size();
     if (Status taken = Take(pending, rows); !taken.ok()) return taken;
-    if (pending->taken - before < rows) break;
+    if (pending->rows.size() - before < static_cast<std::size_t>(rows)) break;
     left -= rows;
-  }
-  // Each level is the sum of the one below, which is smaller than the rows.
-  for (std::size_t level = 1; level < kLevelMs.size(); ++level) {
-    const std::int64_t ratio = kLevelMs[level] / kLevelMs[level - 1];
-    for (const auto& [key, sums] : pending->levels[level - 1]) {
-      pending->levels[level][{key.first / ratio, key.second}].Add(sums);
-    }
   }
   return Ok{};
 }
@@ -264,23 +280,18 @@ Status Summary::Take(Pending* pending, std::int64_t rows) {
   sqlite3_bind_int64(next, 2, rows);
   int stepped = SQLITE_ROW;
   while (!stopped() && (stepped = sqlite3_step(next)) == SQLITE_ROW) {
-    const std::int64_t row = sqlite3_column_int64(next, 0);
-    const std::int64_t timestamp_ns = sqlite3_column_int64(next, 2);
-    const std::int64_t series = sqlite3_column_int64(next, 3);
-    const std::int64_t ms = timestamp_ns / kNsPerMs;
+    Row& row = pending->rows.emplace_back();
+    row.row = pending->upto = sqlite3_column_int64(next, 0);
+    row.timestamp_ns = sqlite3_column_int64(next, 2);
+    row.series = sqlite3_column_int64(next, 3);
     const int type = sqlite3_column_type(next, 4);
-    if (type == SQLITE_INTEGER || type == SQLITE_FLOAT) {
-      pending->levels[0][{ms / kLevelMs[0], series}].Add(sqlite3_column_double(next, 4));
-    }
+    row.is_number = type == SQLITE_INTEGER || type == SQLITE_FLOAT;
+    if (row.is_number) row.value = sqlite3_column_double(next, 4);
     const auto* payload = static_cast<const char*>(sqlite3_column_blob(next, 5));
-    const bool is_position =
+    row.is_position =
         payload != nullptr &&
         PositionOf({payload, static_cast<std::size_t>(sqlite3_column_bytes(next, 5))}).has_value();
-    pending->places[{ms / kLevelMs[kPlacesLevel], series}].push_back(row);
-    pending->totals[series].Add(row, timestamp_ns, is_position);
-    pending->upto = row;
     pending->upto_key = sqlite3_column_int64(next, 1);
-    ++pending->taken;
   }
   sqlite3_reset(next);
   if (stopped()) return Stopped();
@@ -300,12 +311,13 @@ Status Summary::Run(sqlite3_stmt* statement) {
   return Ok{};
 }
 
-Status Summary::Write(const Pending& pending, std::int64_t wall_ns) {
+Status Summary::Write(Pending* pending, std::int64_t wall_ns) {
   if (Status done = ForgetBefore(wall_ns); !done.ok()) return done;
-  if (Status done = WriteLevels(pending); !done.ok()) return done;
-  if (Status done = WriteRest(pending); !done.ok()) return done;
-  sqlite3_bind_int64(set_state_.get(), 1, pending.upto);
-  sqlite3_bind_int64(set_state_.get(), 2, pending.upto_key);
+  if (Status done = WriteSums(pending->rows); !done.ok()) return done;
+  if (Status done = WritePlaces(&pending->rows); !done.ok()) return done;
+  if (Status done = WriteTotals(&pending->rows); !done.ok()) return done;
+  sqlite3_bind_int64(set_state_.get(), 1, pending->upto);
+  sqlite3_bind_int64(set_state_.get(), 2, pending->upto_key);
   return Run(set_state_.get());
 }
 
@@ -330,35 +342,70 @@ Status Summary::ForgetBefore(std::int64_t wall_ns) {
   return Ok{};
 }
 
-Status Summary::WriteLevels(const Pending& pending) {
+Status Summary::WriteSums(const std::vector<Row>& rows) {
+  std::vector<Bucket> buckets;
+  buckets.reserve(rows.size());
+  for (const Row& row : rows) {
+    if (!row.is_number) continue;
+    buckets.push_back({row.timestamp_ns / kNsPerMs / kLevelMs[0], row.series,
+                       Sums{1, row.value, row.value, row.value}});
+  }
   sqlite3_stmt* add = add_sums_.get();
   for (std::size_t level = 0; level < kLevelMs.size(); ++level) {
-    for (const auto& [key, sums] : pending.levels[level]) {
-      if (key.first < kept_from_[level]) continue;
+    // Each level is made of the one below, which is smaller than the rows.
+    const std::int64_t ratio = level == 0 ? 1 : kLevelMs[level] / kLevelMs[level - 1];
+    for (Bucket& bucket : buckets) bucket.start /= ratio;
+    Merge(&buckets);
+    for (const Bucket& bucket : buckets) {
+      if (bucket.start < kept_from_[level]) continue;
       sqlite3_bind_int64(add, 1, static_cast<std::int64_t>(level));
-      sqlite3_bind_int64(add, 2, key.first);
-      sqlite3_bind_int64(add, 3, key.second);
-      sqlite3_bind_int64(add, 4, sums.count);
-      sqlite3_bind_double(add, 5, sums.sum);
-      sqlite3_bind_double(add, 6, sums.min);
-      sqlite3_bind_double(add, 7, sums.max);
+      sqlite3_bind_int64(add, 2, bucket.start);
+      sqlite3_bind_int64(add, 3, bucket.series);
+      sqlite3_bind_int64(add, 4, bucket.sums.count);
+      sqlite3_bind_double(add, 5, bucket.sums.sum);
+      sqlite3_bind_double(add, 6, bucket.sums.min);
+      sqlite3_bind_double(add, 7, bucket.sums.max);
       if (Status done = Run(add); !done.ok()) return done;
     }
   }
   return Ok{};
 }
 
-Status Summary::WriteRest(const Pending& pending) {
+Status Summary::WritePlaces(std::vector<Row>* rows) {
+  const auto key_of = [](const Row& row) {
+    return std::pair(row.timestamp_ns / kNsPerMs / kLevelMs[kPlacesLevel], row.series);
+  };
+  std::sort(rows->begin(), rows->end(), [&](const Row& a, const Row& b) {
+    return std::pair(key_of(a), a.row) < std::pair(key_of(b), b.row);
+  });
   sqlite3_stmt* add = add_places_.get();
-  for (const auto& [key, rows] : pending.places) {
-    const std::string bytes = EncodePlaces(rows);
-    sqlite3_bind_int64(add, 1, key.first);
-    sqlite3_bind_int64(add, 2, key.second);
+  std::vector<std::int64_t> places;
+  for (auto first = rows->begin(); first != rows->end();) {
+    const auto [start, series] = key_of(*first);
+    places.clear();
+    for (; first != rows->end() && key_of(*first) == std::pair(start, series); ++first) {
+      places.push_back(first->row);
+    }
+    const std::string bytes = EncodePlaces(places);
+    sqlite3_bind_int64(add, 1, start);
+    sqlite3_bind_int64(add, 2, series);
     sqlite3_bind_blob(add, 3, bytes.data(), static_cast<int>(bytes.size()), SQLITE_STATIC);
     if (Status done = Run(add); !done.ok()) return done;
   }
-  add = add_totals_.get();
-  for (const auto& [series, totals] : pending.totals) {
+  return Ok{};
+}
+
+Status Summary::WriteTotals(std::vector<Row>* rows) {
+  std::sort(rows->begin(), rows->end(), [](const Row& a, const Row& b) {
+    return std::pair(a.series, a.row) < std::pair(b.series, b.row);
+  });
+  sqlite3_stmt* add = add_totals_.get();
+  for (auto first = rows->begin(); first != rows->end();) {
+    const std::int64_t series = first->series;
+    Totals totals;
+    for (; first != rows->end() && first->series == series; ++first) {
+      totals.Add(first->row, first->timestamp_ns, first->is_position);
+    }
     int column = 1;
     for (const std::int64_t number : {series, totals.count, totals.first_ns, totals.last_ns,
                                       totals.last_row, totals.position_row, totals.position_ns}) {

@@ -14,10 +14,8 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <string>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -96,14 +94,20 @@ class Summary {
   Result<std::int64_t> Behind();
 
  private:
-  using Key = std::pair<std::int64_t, std::int64_t>;  // start of the span in its own unit, series
-  struct Pending {                                    // what a pass is about to write
-    std::array<std::map<Key, Sums>, kLevelMs.size()> levels;
-    std::map<Key, std::vector<std::int64_t>> places;
-    std::unordered_map<std::int64_t, Totals> totals;
+  struct Row {
+    std::int64_t row = 0;
+    std::int64_t timestamp_ns = 0;
+    std::int64_t series = 0;
+    double value = 0;
+    bool is_number = false;
+    bool is_position = false;
+  };
+  // What a pass has taken. Flat, and sorted for each table in turn: where each row is of another
+  // series, trees of them would be ten times as large.
+  struct Pending {
+    std::vector<Row> rows;
     std::int64_t upto = 0;
     std::int64_t upto_key = 0;  // of the row `upto`, by which another file in its place is known
-    std::int64_t taken = 0;
   };
 
   Summary(std::string database, const std::atomic<bool>* stop)
@@ -114,10 +118,11 @@ class Summary {
   Status Collect(Pending* pending);
   Status Take(Pending* pending, std::int64_t rows);
   Status StartOverIfOther();
-  Status Write(const Pending& pending, std::int64_t wall_ns);
+  Status Write(Pending* pending, std::int64_t wall_ns);
   Status ForgetBefore(std::int64_t wall_ns);
-  Status WriteLevels(const Pending& pending);
-  Status WriteRest(const Pending& pending);
+  Status WriteSums(const std::vector<Row>& rows);
+  Status WritePlaces(std::vector<Row>* rows);
+  Status WriteTotals(std::vector<Row>* rows);
   Status Run(sqlite3_stmt* statement);
   [[nodiscard]] bool stopped() const { return stop_->load(std::memory_order_relaxed); }
   [[nodiscard]] Error Stopped() const;
