@@ -123,8 +123,8 @@ RecordCiphers::RecordCiphers() {
     std::array<Context, 2>& both = contexts_.emplace_back();
     const std::unique_ptr<EVP_CIPHER, decltype(&EVP_CIPHER_free)> implementation(
         EVP_CIPHER_fetch(nullptr, cipher.name, nullptr), &EVP_CIPHER_free);
-    if (implementation == nullptr)
-      continue;  // then no handshake agrees on it: FIPS has no ChaCha20
+    // FIPS has no ChaCha20; then no handshake agrees on it either.
+    if (implementation == nullptr) continue;
     for (const int sealing : {0, 1}) {
       EVP_CIPHER_CTX* context = EVP_CIPHER_CTX_new();
       both[static_cast<std::size_t>(sealing)].reset(context);
