@@ -110,7 +110,12 @@ class Collector:
             raise
 
     def output(self):
+        """What it has printed so far. A log line is written soon after the answer it tells of."""
         return self.output_path.read_bytes()[self.output_start :].decode(errors="replace")
+
+    def told(self, text, times=1):
+        """Its output, once the text stands there so often."""
+        return wait_until(lambda: self.output().count(text) >= times and self.output(), what=text)
 
     def wait_until_listening(self):
         def listening():

@@ -9,7 +9,7 @@ import urllib.request
 import dtls
 import pytest
 import wire
-from processes import COLLECTOR, ROOT, environment, run, wait_until
+from processes import COLLECTOR, ROOT, environment, run
 
 FILTER = ROOT / "deploy/fail2ban/coap-collector.conf"
 KEY = "sixteen bytes ok"
@@ -96,11 +96,11 @@ def test_the_list_is_read_again(listed):
     file = collector.directory / "access"
     event = named("town", "x", "y")
     file.write_text("* town * *\nnonsense\n")
-    wait_until(lambda: "access:" in collector.output())
-    assert "line 2: is not WHO NAMESPACE SENDER ORIGIN; going on" in collector.output()
+    collector.told("access: ")
+    collector.told("line 2: is not WHO NAMESPACE SENDER ORIGIN; going on")
     assert ask(collector, "127.0.1.9", event).code == wire.FORBIDDEN
     file.write_text("* town * *\n")
-    wait_until(lambda: "access: list of 1 grants read again" in collector.output())
+    collector.told("access: list of 1 grants read again")
     assert ask(collector, "127.0.1.9", event).code == wire.CREATED
 
 
@@ -132,6 +132,7 @@ def test_a_key_says_who_may_write_what(listed, tmp_path):
     assert dtls.stored(send("reader", "any", "thing", "at all"))
     assert "c:4.03" in send("other", "metering", "other", "kitchen")
     assert [row["sender"] for row in collector.rows()] == ["meter-1", "thing"]
+    collector.told("refused ", times=2)
     assert [(via, why) for _, via, why in refusals(collector)] == [
         ("coaps", "psk:meter-1: sender 'meter-2' is not granted"),
         ("coaps", "psk:other: nothing is granted"),
@@ -171,6 +172,6 @@ def test_fail2ban_finds_those_whose_address_is_proven(listed, tmp_path, log_form
                                    headers={"Authorization": "Bearer guess"})
     with pytest.raises(urllib.error.HTTPError, match="401"):
         urllib.request.urlopen(guess, timeout=10)
-    wait_until(lambda: collector.output().count("at coaps: ") > 2)
-    wait_until(lambda: "at http: a wrong token" in collector.output())
+    collector.told("at coaps: ", times=3)
+    collector.told("at http: a wrong token")
     assert banned(collector.output_path) == 3 * ["127.0.0.1"]

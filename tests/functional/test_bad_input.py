@@ -281,8 +281,8 @@ def answers(tmp_path_factory):
             answers["after silence"] = peer.receive(0.3)
             answers["malformed"] = collector.metric("datagrams_malformed_total") - malformed
         answers["rows"] = collector.rows()
-        answers["log"] = collector.output()
         collector.stop()
+        answers["log"] = collector.output()
     finally:
         collector.kill()
     write_table(answers)

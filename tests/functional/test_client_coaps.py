@@ -140,7 +140,7 @@ def test_why_certificates_are_not_taken(certified, authority, tmp_path, command)
     assert refused("127.0.0.1", **files(authority, probe)).startswith(
         "its certificate cannot be trusted: IP address mismatch")
     authority.revocation(probe[0])
-    wait_until(lambda: "certificates read again" in certified.output())
+    certified.told("certificates read again")
     assert refused(**files(authority, probe)).startswith("our certificate is revoked")
     assert certified.rows() == []
 

@@ -29,7 +29,7 @@ def test_who_has_not_is_told_so_at_once(with_key, who, key, alert, why):
     assert f"alert read:fatal:{alert}" in shown and "c:2" not in shown
     assert with_key.rows() == []
     assert failed(with_key) == 1
-    wait_until(lambda: f"at coaps: {why}" in with_key.output())
+    with_key.told(f"at coaps: {why}")
 
 
 def test_plain_datagrams_are_not_answered(with_key):
@@ -106,10 +106,10 @@ def test_keys_are_read_again(with_key):
         tunnel.send(wire.encode(wire.request(wire.GET, "/health")))
         assert wire.decode(tunnel.receive()).code == wire.CONTENT
         file.write_text("no key\n")
-        wait_until(lambda: "line 1: is not identity:key; going on" in with_key.output())
+        with_key.told("line 1: is not identity:key; going on")
         assert with_key.metric("coaps_sessions") == 1
         keys(file, successor=OTHER)
-        wait_until(lambda: "keys read again" in with_key.output())
+        with_key.told("keys read again")
         # Whose key is gone has no session.
         wait_until(lambda: with_key.metric("coaps_sessions") == 0)
     assert not dtls.stored(dtls.send(with_key, "-u", "probe", "-k", KEY, seconds=1))
@@ -185,10 +185,10 @@ def test_certificates_that_are_not_taken(certified, authority, tmp_path):
             (expired, "certificate expired", "certificate has expired")):
         shown = dtls.send(certified, *with_certificate(pair, authority))
         assert f"alert read:fatal:{alert}" in shown and "c:2" not in shown
-        wait_until(lambda why=why: f"at coaps: {why}" in certified.output())
+        certified.told(f"at coaps: {why}")
     shown = dtls.send(certified, "-R", authority.certificate)
     assert "alert read:fatal:handshake failure" in shown and "c:2" not in shown
-    wait_until(lambda: "at coaps: peer did not return a certificate" in certified.output())
+    certified.told("at coaps: peer did not return a certificate")
     assert certified.rows() == []
     assert failed(certified) == 3
 
@@ -198,10 +198,10 @@ def test_a_certificate_is_revoked(certified, authority):
     probe = authority.issue("probe")
     assert dtls.stored(dtls.send(certified, *with_certificate(probe, authority)))
     authority.revocation(probe[0])
-    wait_until(lambda: "certificates read again" in certified.output())
+    certified.told("certificates read again")
     shown = dtls.send(certified, *with_certificate(probe, authority))
     assert "alert read:fatal:certificate revoked" in shown and "c:2" not in shown
-    wait_until(lambda: "at coaps: certificate revoked" in certified.output())
+    certified.told("at coaps: certificate revoked")
     assert len(certified.rows()) == 1
 
 

@@ -16,7 +16,7 @@ import fake_engine
 import wire
 from fake_engine import FakeEngine
 from load import Load
-from processes import LISTENING, wait_until
+from processes import wait_until
 
 SEED = int(os.environ.get("SEED", random.randrange(1_000_000)))
 TIMESTAMP = "2018-06-01T14:08:24.772Z"
@@ -125,8 +125,7 @@ def test_refused_credentials_are_not_the_devices_fault(serve, fake, status):
         answer = answer_to(collector, value)
         assert wire.code_text(answer.code) == "5.03"
         assert answer.option(wire.MAX_AGE) > 0
-    told = [line for line in collector.output().splitlines() if f"_bulk: {status} " in line]
-    assert len(told) == 1, told
+    assert collector.told(f"_bulk: {status} ").count(f"_bulk: {status} ") == 1
     assert "verysecretkey" not in collector.output()
     assert fake.bulks[0].headers["Authorization"].startswith("ApiKey ")
     fake.default = fake_engine.store
@@ -345,7 +344,7 @@ def test_request_metrics_that_fail_are_in_nobodys_way(serve, fake, behave):
     assert collector.metric("elasticsearch_events_retried_total") == 0
     if behave is not fake_engine.silent:
         assert collector.metric('request_metrics_total{outcome="dropped"}') == 1
-        assert collector.output().count("request metrics dropped") == 1
+        assert collector.told("request metrics dropped").count("request metrics dropped") == 1
     began = time.monotonic()
     collector.signal()
     assert collector.wait(10) == 0
@@ -361,7 +360,7 @@ def test_request_metrics_can_be_switched_off(serve, fake):
 
 def test_request_metrics_tell_the_process(serve, fake):
     collector = serve(processes=2, replica="one")
-    wait_until(lambda: len(LISTENING.findall(collector.output())) == 2)
+    collector.told("listening coap=", times=2)
     for n in range(20):
         with collector.peer() as peer:
             peer.ask_slow(wire.post(wire.event(n)))

@@ -7,7 +7,6 @@ import aiocoap
 import pytest
 
 import wire
-from processes import wait_until
 
 TIMESTAMP = "2018-06-01T14:08:24.772Z"
 TIMESTAMP_NS = 1527862104772000000
@@ -168,6 +167,6 @@ def test_each_answer_is_logged_up_to_a_rate(start):
     with collector.peer() as peer:
         for n in range(20):
             assert peer.ask(wire.post(wire.event(n))).code == wire.CREATED
-        wait_until(lambda: "more requests" in collector.output(), what="the second's summary")
-    lines = [line for line in collector.output().splitlines() if "POST /events > 2.01" in line]
+        output = collector.told("more requests")
+    lines = [line for line in output.splitlines() if "POST /events > 2.01" in line]
     assert 2 <= len(lines) < 20

@@ -96,7 +96,7 @@ def test_without_one_nothing_is_asked(collector):
 
 def test_an_open_door_is_told(start, token_file):
     warning = "is open to all who reach it"
-    assert warning in start(http_listen="0.0.0.0:0").output()
+    start(http_listen="0.0.0.0:0").told(warning)
     assert warning not in start(http_listen="0.0.0.0:0", http_token_file=token_file).output()
     assert warning not in start(http_listen="[::1]:0").output()
 

@@ -11,7 +11,7 @@ import pytest
 import wire
 from dtls import KEY, LISTEN, OTHER, Authority, keys
 from interop import Ask, Certified, Psk, Relay
-from processes import cannot_test, wait_until
+from processes import cannot_test
 
 pytestmark = pytest.mark.interop
 
@@ -180,7 +180,7 @@ def test_certificates_that_are_not_taken(certified, authority, ask, name, tmp_pa
     refused(certified, ask, certified_by(authority, "old", expired=True), EXPIRED)
     lost = certified_by(authority, "lost")
     authority.revocation(lost.certificate)
-    wait_until(lambda: "certificates read again" in certified.output())
+    certified.told("certificates read again")
     refused(certified, ask, lost, REVOKED)
 
 

@@ -6,7 +6,6 @@ import time
 
 import pytest
 
-from processes import wait_until
 
 
 class Manager:
@@ -94,4 +93,4 @@ def test_supervisor_speaks_for_its_processes(start, tmp_path):
 def test_manager_that_is_not_there_is_logged(start, tmp_path):
     collector = start(env={"NOTIFY_SOCKET": str(tmp_path / "nobody")})
     warning = f"NOTIFY_SOCKET '{tmp_path}/nobody' cannot be written: No such file"
-    wait_until(lambda: warning in collector.output(), what=warning)
+    collector.told(warning)

@@ -23,7 +23,7 @@ def children(collector):
 @pytest.fixture
 def processes(start):
     collector = start(processes=PROCESSES)
-    wait_until(lambda: len(LISTENING.findall(collector.output())) == PROCESSES)
+    collector.told("listening coap=", times=PROCESSES)
     return collector
 
 
@@ -55,7 +55,7 @@ def test_process_that_dies_is_started_again_and_its_peers_wait_for_it(processes)
         assert peer.receive(10).code == wire.CREATED
     after = children(processes)
     assert len(set(after) - set(before)) == 1 and len(after) == PROCESSES
-    assert "process 1 ended: signal Killed" in processes.output()
+    processes.told("process 1 ended: signal Killed")
     assert len(processes.rows()) == PEERS
 
 
@@ -64,7 +64,7 @@ def test_second_signal_kills(processes):
     for pid in pids:
         os.kill(pid, signal.SIGSTOP)
     processes.signal()
-    wait_until(lambda: "stopping 3 processes" in processes.output())
+    processes.told("stopping 3 processes")
     processes.signal()
     assert processes.wait() == 128 + signal.SIGTERM
 
@@ -90,4 +90,4 @@ def test_http_ports_must_fit():
 
 def test_many_processes_open_a_new_store_at_once(start):
     collector = start(processes=12)
-    wait_until(lambda: len(LISTENING.findall(collector.output())) == 12)
+    collector.told("listening coap=", times=12)

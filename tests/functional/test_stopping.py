@@ -99,7 +99,7 @@ def test_draining_collector_refuses_new_events_and_finishes_old_ones(start):
         peer.send(wire.post(wire.event("old")))
         wait_until(lambda: collector.metric("events_pending") == 1)
         collector.signal()
-        wait_until(lambda: "SIGTERM" in collector.output())
+        collector.told("SIGTERM")
         answer = late.ask(wire.post(wire.event("new")))
         assert answer.code == wire.UNAVAILABLE
         assert answer.option(wire.MAX_AGE) > 0
