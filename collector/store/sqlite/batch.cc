@@ -1,5 +1,9 @@
 #include "collector/store/sqlite/batch.h"
 
+#include <endian.h>
+
+#include <cstring>
+
 namespace collector {
 namespace {
 
@@ -42,6 +46,12 @@ bool ColumnsTellAll(const Event& event, const Row& row) {
 }
 
 }  // namespace
+
+std::int64_t HalfOf(const EventId& id, std::size_t from) {
+  std::uint64_t half = 0;
+  std::memcpy(&half, id.data() + from, sizeof(half));
+  return static_cast<std::int64_t>(be64toh(half));
+}
 
 void Batch::Add(const StoreEvent& stored, Completion done) {
   const Event& event = stored.event;

@@ -10,30 +10,36 @@
 
 namespace collector {
 
-struct Row {
+// What is inserted fills one line of the cache, all else another.
+struct alignas(64) Row {
   // How payload.value is stored in its column, so that it can be added up and compared there.
   enum class ValueKind : std::uint8_t { kNone, kInteger, kReal, kText };
 
   EventId id{};
   std::int64_t timestamp_ns = 0;
   std::int64_t received_ns = 0;
+  std::int64_t series = 0;  // of SeriesTable, when it is written
+  std::int64_t integer = 0;
+  double real = 0;
+  std::uint32_t payload_bytes = 0;  // 0: type and value tell all of it
+  ValueKind value_kind = ValueKind::kNone;
+  Outcome outcome = Outcome::kNotNow;
+
   std::size_t text_at = 0;  // name space, sender, origin, type, payload, then a text value
   std::uint16_t name_space_bytes = 0;
   std::uint16_t sender_bytes = 0;
   std::uint16_t origin_bytes = 0;
   std::uint16_t type_bytes = 0;
-  std::uint32_t payload_bytes = 0;  // 0: type and value tell all of it
   std::uint32_t value_bytes = 0;
-  ValueKind value_kind = ValueKind::kNone;
-  Outcome outcome = Outcome::kNotNow;
-  std::int64_t integer = 0;
-  double real = 0;
   Completion done;
 
   [[nodiscard]] std::size_t names_bytes() const {
     return std::size_t{name_space_bytes} + sender_bytes + origin_bytes + type_bytes;
   }
 };
+
+// Eight bytes of an id as a number that sorts as they do; the first ones are never negative.
+std::int64_t HalfOf(const EventId& id, std::size_t from);
 
 class Batch {
  public:
@@ -44,7 +50,13 @@ class Batch {
 
   [[nodiscard]] std::size_t size() const { return rows_.size(); }
   [[nodiscard]] std::vector<Row>& rows() { return rows_; }
-  [[nodiscard]] const char* TextOf(const Row& row) const { return text_.data() + row.text_at; }
+  [[nodiscard]] const char* NamesOf(const Row& row) const { return text_.data() + row.text_at; }
+  [[nodiscard]] const char* PayloadOf(const Row& row) const {
+    return NamesOf(row) + row.names_bytes();
+  }
+  [[nodiscard]] const char* ValueOf(const Row& row) const {
+    return PayloadOf(row) + row.payload_bytes;
+  }
 
  private:
   std::vector<Row> rows_;

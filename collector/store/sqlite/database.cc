@@ -16,8 +16,9 @@ namespace collector {
 namespace {
 
 constexpr int kBusyTimeoutMs = 5'000;  // another process may write the same file
-constexpr const char* kInsert =
-    "INSERT INTO records VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO NOTHING";
+// Not ON CONFLICT, with which a statement may fail half-way: SQLite then keeps a copy of each page
+// that it changes, to undo it.
+constexpr const char* kInsert = "INSERT OR IGNORE INTO records SELECT * FROM batch";
 constexpr const char* kSelect = "SELECT rest FROM records WHERE key = ?1";
 
 // A write, even where there is nothing to change, shows at once what cannot be written.
@@ -43,13 +44,6 @@ std::string Advice(int code) {
     default:
       return "check the disk";
   }
-}
-
-// Eight bytes of an id as a number that sorts as they do; the first ones are never negative.
-std::int64_t HalfOf(const EventId& id, std::size_t from) {
-  std::uint64_t half = 0;
-  for (std::size_t i = from; i < from + 8; ++i) half = half << 8 | id[i];
-  return static_cast<std::int64_t>(half);
 }
 
 }  // namespace
@@ -119,6 +113,7 @@ Status Database::Prepare() {
   }
   checkpoint_at_ = kCheckpointPages;
   sqlite3_wal_hook(database_.get(), OnWal, this);
+  if (table_.AddTo(database_.get()) != SQLITE_OK) return LastError("cannot open the store");
   for (const auto& [sql, statement] : {std::pair{"BEGIN IMMEDIATE", &begin_},
                                        {kInsert, &insert_},
                                        {kSelect, &select_},
@@ -171,26 +166,55 @@ int Database::OnWal(void* self, sqlite3* database, const char* name, int pages) 
   return SQLITE_OK;  // what was not copied now is copied later
 }
 
-Status Database::StoreRow(const Batch& batch, std::int64_t key, Row* row) {
-  const char* text = batch.TextOf(*row);
-  const std::optional<std::int64_t> series = series_->IdOf(*row, text);
-  if (!series) return LastError("cannot store events");
-  BindRow(*row, *series, text);
-  sqlite3_stmt* insert = insert_.get();
-  sqlite3_bind_int64(insert, 2, HalfOf(row->id, 8));
-  for (const std::int64_t first = key;; ++key) {
-    sqlite3_bind_int64(insert, 1, key);
-    const int stepped = sqlite3_step(insert);
-    sqlite3_reset(insert);
-    if (stepped != SQLITE_DONE) return LastError("cannot store events");
-    row->outcome = Outcome::kStored;
-    if (sqlite3_changes(database_.get()) == 1) return Ok{};
-    // The key is taken: by this very event, or by one whose id begins alike.
-    row->outcome = Outcome::kDuplicate;
-    const Result<bool> same = HasKey(key, key == first, row->id);
+Status Database::Run(sqlite3_stmt* statement) {
+  const int stepped = sqlite3_step(statement);
+  sqlite3_reset(statement);
+  if (stepped != SQLITE_DONE) return LastError("cannot store events");
+  return Ok{};
+}
+
+Status Database::FindSeries(Batch* batch) {
+  for (Row& row : batch->rows()) {
+    const std::optional<std::int64_t> series = series_->IdOf(row, batch->NamesOf(row));
+    if (!series) return LastError("cannot store events");
+    row.series = *series;
+  }
+  return Ok{};
+}
+
+// In the order of their ids, so that the index is walked once.
+Status Database::StoreRows(Batch* batch) {
+  order_.clear();
+  for (std::size_t i = 0; i < batch->size(); ++i) {
+    order_.push_back({.key = HalfOf(batch->rows()[i].id, 0), .row = i});
+  }
+  std::sort(order_.begin(), order_.end(),
+            [](const Place& left, const Place& right) { return left.key < right.key; });
+  table_.Show(batch, &order_, BatchTable::Rest::kSecondHalf);
+  if (Status done = Run(insert_.get()); !done.ok()) return done;
+  taken_ = table_.taken();
+  CHECK(order_.size() - taken_.size() ==
+        static_cast<std::size_t>(sqlite3_changes(database_.get())));
+  for (const Place& place : taken_) {
+    if (Status done = StoreBeside(batch, place); !done.ok()) return done;
+  }
+  return Ok{};
+}
+
+// The row's key is taken: by this very event, or by one whose id begins alike.
+Status Database::StoreBeside(Batch* batch, const Place& taken) {
+  Row& row = batch->rows()[taken.row];
+  for (std::int64_t key = taken.key;; ++key) {
+    const Result<bool> same = HasKey(key, key == taken.key, row.id);
     if (!same.ok()) return same.error();
-    if (same.value()) return Ok{};
-    sqlite3_bind_blob(insert, 2, row->id.data(), static_cast<int>(row->id.size()), SQLITE_STATIC);
+    if (same.value()) {
+      row.outcome = Outcome::kDuplicate;
+      return Ok{};
+    }
+    order_.assign({{.key = key + 1, .row = taken.row}});
+    table_.Show(batch, &order_, BatchTable::Rest::kWhole);
+    if (Status done = Run(insert_.get()); !done.ok()) return done;
+    if (table_.taken().empty()) return Ok{};
   }
 }
 
@@ -210,53 +234,11 @@ Result<bool> Database::HasKey(std::int64_t key, bool is_its_own, const EventId& 
   return same;
 }
 
-void Database::BindRow(const Row& row, std::int64_t series, const char* text) {
-  sqlite3_stmt* insert = insert_.get();
-  sqlite3_bind_int64(insert, 3, row.timestamp_ns);
-  sqlite3_bind_int64(insert, 4, row.received_ns);
-  sqlite3_bind_int64(insert, 5, series);
-  text += row.names_bytes();
-  sqlite3_bind_null(insert, 7);
-  if (row.payload_bytes > 0) {
-    sqlite3_bind_text(insert, 7, text, static_cast<int>(row.payload_bytes), SQLITE_STATIC);
-  }
-  text += row.payload_bytes;
-  switch (row.value_kind) {
-    case Row::ValueKind::kNone:
-      sqlite3_bind_null(insert, 6);
-      break;
-    case Row::ValueKind::kInteger:
-      sqlite3_bind_int64(insert, 6, row.integer);
-      break;
-    case Row::ValueKind::kReal:
-      sqlite3_bind_double(insert, 6, row.real);
-      break;
-    case Row::ValueKind::kText:
-      sqlite3_bind_text(insert, 6, text, static_cast<int>(row.value_bytes), SQLITE_STATIC);
-      break;
-  }
-}
-
 Status Database::Commit(Batch* batch) {
-  const auto run = [this](sqlite3_stmt* statement) -> Status {
-    const int stepped = sqlite3_step(statement);
-    sqlite3_reset(statement);
-    if (stepped != SQLITE_DONE) return LastError("cannot store events");
-    return Ok{};
-  };
-  // In the order of their ids, so that the index is walked once.
-  order_.clear();
-  for (std::size_t i = 0; i < batch->size(); ++i) {
-    order_.push_back({.key = HalfOf(batch->rows()[i].id, 0), .row = i});
-  }
-  std::sort(order_.begin(), order_.end(),
-            [](const Place& left, const Place& right) { return left.key < right.key; });
-  Status status = run(begin_.get());
-  for (const Place& place : order_) {
-    if (!status.ok()) break;
-    status = StoreRow(*batch, place.key, &batch->rows()[place.row]);
-  }
-  if (status.ok()) status = run(commit_.get());
+  Status status = Run(begin_.get());
+  if (status.ok()) status = FindSeries(batch);
+  if (status.ok()) status = StoreRows(batch);
+  if (status.ok()) status = Run(commit_.get());
   if (status.ok()) return status;
   if (sqlite3_get_autocommit(database_.get()) == 0) {
     sqlite3_exec(database_.get(), "ROLLBACK", nullptr, nullptr, nullptr);

@@ -8,6 +8,7 @@
 
 #include "collector/base/result.h"
 #include "collector/store/sqlite/batch.h"
+#include "collector/store/sqlite/batch_table.h"
 #include "collector/store/sqlite/series.h"
 #include "collector/store/sqlite/statement.h"
 
@@ -28,32 +29,34 @@ class Database {
   Status Commit(Batch* batch);
 
  private:
+  using Place = BatchTable::Place;
+
   explicit Database(std::string path) : path_(std::move(path)) {}
   Status Prepare();
   Status CheckIsOurs();
   Status Execute(const char* sql);
   Result<std::int64_t> ReadNumber(const char* sql);
   static int OnWal(void* self, sqlite3* database, const char* name, int pages);
-  Status StoreRow(const Batch& batch, std::int64_t key, Row* row);
+  Status Run(sqlite3_stmt* statement);
+  Status FindSeries(Batch* batch);
+  Status StoreRows(Batch* batch);
+  Status StoreBeside(Batch* batch, const Place& taken);
   Result<bool> HasKey(std::int64_t key, bool is_its_own, const EventId& id);
-  void BindRow(const Row& row, std::int64_t series, const char* text);
   [[nodiscard]] Error LastError(const std::string& what);
 
   std::string path_;
   bool busy_ = false;      // the last error was that another process holds a lock
   int checkpoint_at_ = 0;  // when so many pages are in the WAL
+  BatchTable table_;
   SqliteConnection database_;
   SqliteStatement begin_;
   SqliteStatement insert_;
   SqliteStatement select_;
   SqliteStatement commit_;
   std::unique_ptr<SeriesTable> series_;
-  // The order to insert a batch in; reused.
-  struct Place {
-    std::int64_t key;
-    std::size_t row;
-  };
+  // The order to insert a batch in, and what is left of it; reused.
   std::vector<Place> order_;
+  std::vector<Place> taken_;
 };
 
 }  // namespace collector
