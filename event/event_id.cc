@@ -10,15 +10,17 @@ namespace collector {
 namespace {
 
 template <typename Unsigned>
-void AppendBigEndian(Unsigned number, std::size_t bytes, std::string* out) {
-  for (std::size_t i = bytes; i-- > 0;) {
-    out->push_back(static_cast<char>(static_cast<std::uint8_t>(number >> (8 * i))));
+void AppendBigEndian(Unsigned number, std::string* out) {
+  std::array<char, sizeof(number)> bytes{};
+  for (std::size_t i = sizeof(number); i-- > 0; number >>= 8) {
+    bytes[i] = static_cast<char>(static_cast<std::uint8_t>(number));
   }
+  out->append(bytes.data(), bytes.size());
 }
 
 // Length first, so that no two lists of fields can make the same bytes.
 void AppendField(std::string_view field, std::string* out) {
-  AppendBigEndian(static_cast<std::uint32_t>(field.size()), 4, out);
+  AppendBigEndian(static_cast<std::uint32_t>(field.size()), out);
   out->append(field);
 }
 
@@ -55,10 +57,10 @@ EventId EventIdHasher::Hash(const Event& event, std::string_view payload_json,
   AppendField(event.origin, &canonical_);
   AppendField(payload_json, &canonical_);
   AppendField(event.client_id, &canonical_);
-  AppendBigEndian(static_cast<std::uint64_t>(timestamp_ns), 8, &canonical_);
-  AppendBigEndian(exchange, 8, &canonical_);
+  AppendBigEndian(static_cast<std::uint64_t>(timestamp_ns), &canonical_);
+  AppendBigEndian(exchange, &canonical_);
   // The first of many has the id that it would have alone.
-  if (index > 0) AppendBigEndian(index, 4, &canonical_);
+  if (index > 0) AppendBigEndian(index, &canonical_);
 
   std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
   unsigned int digest_bytes = 0;

@@ -54,6 +54,13 @@ void Poller::Forget(int fd) {
   callbacks_.erase(fd);
 }
 
+void Poller::Pause(int fd) { epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr); }
+
+void Poller::Resume(int fd) {
+  epoll_event event = EventFor(fd, {.readable = true});
+  CHECK(epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) == 0);
+}
+
 void Poller::Wait(int timeout_ms) {
   std::array<epoll_event, 16> events{};
   const int ready =

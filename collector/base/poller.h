@@ -50,6 +50,11 @@ class Poller {
   Status WatchFor(int fd, Ready wanted, OnReady on_ready);
   void Change(int fd, Ready wanted);
 
+  // Nobody waits for a watched descriptor meanwhile: the kernel, which wakes who waits for a socket
+  // after each datagram that it sends, has less to do.
+  void Pause(int fd);
+  void Resume(int fd);
+
   // Waits at most `timeout_ms` for ready descriptors; Dispatch calls the callbacks of those.
   // Apart, so that the time can be read in between.
   void Wait(int timeout_ms);

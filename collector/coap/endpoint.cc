@@ -10,6 +10,8 @@ namespace {
 constexpr int kReceivesPerTurnMax = 64;
 // And of DTLS, where a handshake may cost as much as a hundred events.
 constexpr std::int64_t kDtlsNsPerTurnMax = 20 * kNsPerMs;
+// So far ahead of its turn a datagram is looked at for the memory that it will need.
+constexpr std::size_t kExpectedAhead = 4;
 
 MessageLayerOptions LayerOptions(const EndpointOptions& options) {
   MessageLayerOptions layer = options.message_layer;
@@ -87,7 +89,13 @@ void CoapEndpoint::OnReadable(UdpSocket* socket) {
   const std::int64_t until_ns = dtls_ ? ReadClock().monotonic_ns + kDtlsNsPerTurnMax : kNever;
   for (int i = 0; i < kReceivesPerTurnMax; ++i) {
     const auto datagrams = socket->Receive();
-    for (const ReceivedDatagram& datagram : datagrams) OnDatagram(datagram);
+    for (std::size_t j = 0; j < datagrams.size(); ++j) {
+      if (!dtls_ && j + kExpectedAhead < datagrams.size()) {
+        const ReceivedDatagram& soon = datagrams[j + kExpectedAhead];
+        layer_.Expect(soon.addresses, soon.bytes);
+      }
+      OnDatagram(datagrams[j]);
+    }
     if (datagrams.size() < UdpSocket::kBatch) break;
     if (dtls_ && ReadClock().monotonic_ns > until_ns) break;
   }
@@ -99,7 +107,11 @@ void CoapEndpoint::OnDatagram(const ReceivedDatagram& datagram) {
 }
 
 void CoapEndpoint::Send(const AddressPair& addresses, Bytes bytes) {
-  sockets_[addresses.socket]->Send(addresses, bytes);
+  UdpSocket* const socket = sockets_[addresses.socket].get();
+  if (socket->Send(addresses, bytes) && paused_ == nullptr) {
+    paused_ = socket;
+    poller_->Pause(socket->fd());
+  }
 }
 
 std::int64_t CoapEndpoint::due_ns() const {
@@ -114,6 +126,8 @@ void CoapEndpoint::Flush() {
       metrics_->coap.datagrams_send_failed.Add(failed);
     }
   }
+  if (paused_) poller_->Resume(paused_->fd());
+  paused_ = nullptr;
 }
 
 void CoapEndpoint::SetTime(Instant now) {

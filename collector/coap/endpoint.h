@@ -56,6 +56,7 @@ class CoapEndpoint : public DatagramSink {
   std::vector<std::unique_ptr<UdpSocket>> sockets_;
   std::unique_ptr<DtlsSessions> dtls_;  // none: plain CoAP
   MessageLayer layer_;
+  UdpSocket* paused_ = nullptr;  // sends more in this turn than fit into one call
   std::int64_t drops_read_ns_ = 0;  // once a second: it is a system call
   std::uint64_t drops_ = 0;
 };

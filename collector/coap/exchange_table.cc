@@ -14,8 +14,10 @@ constexpr std::size_t kEntriesMin = 16;
 constexpr std::size_t kEntriesMax = std::size_t{1} << 28;
 constexpr std::size_t kNoIndex = std::numeric_limits<std::size_t>::max();
 
-// How far ahead of an eviction its index entry is fetched.
-constexpr std::uint64_t kPrefetchDistance = 8;
+// How far ahead of an eviction its index entry is fetched, and what its erasure will look at.
+constexpr std::uint64_t kIndexAhead = 8;
+constexpr std::uint64_t kNeighboursAhead = 4;
+constexpr std::size_t kNeighbours = 3;
 
 // Zeroed by the system when first touched, so that an idle table costs nothing; in huge pages where
 // there are any, because it is touched all over.
@@ -91,12 +93,22 @@ ExchangeTable::Place ExchangeTable::Append(const Exchange& exchange) {
   return place;
 }
 
+void ExchangeTable::PrefetchEvictions() const {
+  const Exchange& soon = ring_[(next_ + kIndexAhead) & (capacity_ - 1)];
+  if (soon.state != State::kForgotten) __builtin_prefetch(&index_[Home(soon.key)]);
+  const Exchange& sooner = ring_[(next_ + kNeighboursAhead) & (capacity_ - 1)];
+  if (sooner.state == State::kForgotten) return;
+  for (std::size_t i = 0; i < kNeighbours; ++i) {
+    const std::uint32_t entry = index_[(Home(sooner.key) + i) & index_mask_];
+    if (entry != 0) __builtin_prefetch(&ring_[PlaceOf(entry)]);
+  }
+}
+
 ExchangeTable::Place ExchangeTable::Insert(std::uint64_t key, std::uint32_t request_hash,
                                            std::uint32_t ticket, std::int64_t now_ms) {
   const std::size_t same = FindIndex(key);
   if (same != kNoIndex) Forget(PlaceOf(index_[same]));
-  const Exchange& soon = ring_[(next_ + kPrefetchDistance) & (capacity_ - 1)];
-  if (soon.state != State::kForgotten) __builtin_prefetch(&index_[Home(soon.key)]);
+  PrefetchEvictions();
   // Make room for one. Where pending exchanges alone fill the table (it is configured smaller than
   // the pending limit) the oldest of them is forgotten after all: it is still answered, but a
   // retransmission of it will be processed anew, and the event's id is what protects it then.

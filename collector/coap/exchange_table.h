@@ -83,6 +83,7 @@ class ExchangeTable {
   [[nodiscard]] std::size_t Home(std::uint64_t key) const { return key & index_mask_; }
   [[nodiscard]] std::size_t FindIndex(std::uint64_t key) const;  // or kNoIndex
   void EraseIndex(std::size_t hole);
+  void PrefetchEvictions() const;
   void Forget(Place place);
   Place Append(const Exchange& exchange);
 

@@ -18,15 +18,17 @@ constexpr std::uint32_t kRetrySeconds = 5;
 // short of the 2 s after which a device sends again (RFC 7252 sections 4.8, 5.2.2).
 constexpr std::int64_t kAcknowledgeAfterNs = kNsPerSecond;
 
+constexpr std::size_t kHeaderBytes = 4;  // before the token
+
 bool IsRequest(std::uint8_t code) { return code != 0 && code < 0x20; }
 
 // The exchange: who asks, message id and token.
-std::uint64_t ExchangeKey(const AddressPair& peer, const Message& message, std::uint64_t seed) {
-  std::array<std::uint8_t, sizeof(message.id) + sizeof(message.token.bytes)> bytes{};
-  std::memcpy(bytes.data(), &message.id, sizeof(message.id));
-  std::copy_n(message.token.bytes.begin(), message.token.size, bytes.begin() + sizeof(message.id));
-  return XXH3_64bits_withSeed(bytes.data(), sizeof(message.id) + message.token.size,
-                              PeerKeyOf(peer, seed));
+std::uint64_t ExchangeKey(const AddressPair& peer, std::uint16_t id, const Token& token,
+                          std::uint64_t seed) {
+  std::array<std::uint8_t, sizeof(id) + sizeof(token.bytes)> bytes{};
+  std::memcpy(bytes.data(), &id, sizeof(id));
+  std::copy_n(token.bytes.begin(), token.size, bytes.begin() + sizeof(id));
+  return XXH3_64bits_withSeed(bytes.data(), sizeof(id) + token.size, PeerKeyOf(peer, seed));
 }
 
 // Which body a block belongs to (RFC 9175 section 3.3): who sends it, to what, under which tags.
@@ -67,6 +69,15 @@ MessageLayer::MessageLayer(const MessageLayerOptions& options, Handler handler, 
 
 MessageLayer::~MessageLayer() { CHECK(pending() == 0); }
 
+void MessageLayer::Expect(const AddressPair& addresses, Bytes datagram) const {
+  Token token;
+  if (datagram.size() < kHeaderBytes + token.bytes.size()) return;
+  token.size = std::min<std::uint8_t>(datagram[0] & 0x0f, sizeof(token.bytes));
+  std::copy_n(datagram.begin() + kHeaderBytes, token.size, token.bytes.begin());
+  const auto id = static_cast<std::uint16_t>(datagram[2] << 8 | datagram[3]);
+  exchanges_.Prefetch(ExchangeKey(addresses, id, token, seed_));
+}
+
 void MessageLayer::OnDatagram(const AddressPair& addresses, Bytes datagram, bool cut,
                               const std::vector<std::string>* names) {
   names_ = names;
@@ -103,8 +114,7 @@ void MessageLayer::OnRequest(const AddressPair& addresses, const Message& messag
   const bool confirmable = message.type == MessageType::kConfirmable;
   // A critical option in a non-confirmable request rejects it silently (RFC 7252 section 5.4.1).
   if (!confirmable && message.critical_unknown != 0) return;
-  const std::uint64_t key = ExchangeKey(addresses, message, seed_);
-  exchanges_.Prefetch(key);
+  const std::uint64_t key = ExchangeKey(addresses, message.id, message.token, seed_);
   const auto request_hash =
       static_cast<std::uint32_t>(XXH3_64bits_withSeed(datagram.data(), datagram.size(), seed_));
   Instant arrived = now_;

@@ -48,6 +48,9 @@ class MessageLayer : public ReplySink {
   // When the next turn is wanted at the latest; kNever.
   [[nodiscard]] std::int64_t due_ns() const;
 
+  // Says that OnDatagram will soon be called with these, so that memory is on the way meanwhile.
+  void Expect(const AddressPair& addresses, Bytes datagram) const;
+
   // One datagram as received; `cut`: it was longer than what is handed over. `names`: for
   // Request::names.
   void OnDatagram(const AddressPair& addresses, Bytes datagram, bool cut,

@@ -145,7 +145,7 @@ std::span<const ReceivedDatagram> UdpSocket::Receive() {
   return {b.datagrams.data(), count};
 }
 
-void UdpSocket::Send(const AddressPair& addresses, std::span<const std::uint8_t> bytes) {
+bool UdpSocket::Send(const AddressPair& addresses, std::span<const std::uint8_t> bytes) {
   Buffers& b = *buffers_;
   CHECK(bytes.size() <= kSendBytes);
   const std::size_t i = b.queued++;
@@ -160,7 +160,9 @@ void UdpSocket::Send(const AddressPair& addresses, std::span<const std::uint8_t>
     header.msg_control = b.send_control[i].data();
     WriteSource(addresses, &header);
   }
-  if (b.queued == kBatch) unsent_ += Flush();
+  if (b.queued < kBatch) return false;
+  unsent_ += Flush();
+  return true;
 }
 
 std::size_t UdpSocket::Flush() {

@@ -35,8 +35,8 @@ class UdpSocket {
   static constexpr std::size_t kBatch = 64;
   std::span<const ReceivedDatagram> Receive();
 
-  // Queues a copy; sends all queued when the queue is full.
-  void Send(const AddressPair& addresses, std::span<const std::uint8_t> bytes);
+  // Queues a copy; sends all queued when the queue is full, and then returns true.
+  bool Send(const AddressPair& addresses, std::span<const std::uint8_t> bytes);
 
   // Sends what is queued; returns how many the system would not take. Those are lost, as any
   // datagram may be: the device asks again.
