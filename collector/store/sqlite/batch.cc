@@ -2,6 +2,7 @@
 
 #include <endian.h>
 
+#include <bit>
 #include <cstring>
 
 namespace collector {
@@ -12,22 +13,22 @@ void SetValue(const Json& value, Row* row) {
   switch (value.type()) {
     case Json::value_t::number_integer:
       row->value_kind = Row::ValueKind::kInteger;
-      row->integer = value.get<std::int64_t>();
+      row->number = value.get<std::int64_t>();
       return;
     case Json::value_t::number_unsigned:
       if (value.get<std::uint64_t>() <= INT64_MAX) {
         row->value_kind = Row::ValueKind::kInteger;
-        row->integer = value.get<std::int64_t>();
+        row->number = value.get<std::int64_t>();
         return;
       }
       [[fallthrough]];
     case Json::value_t::number_float:
       row->value_kind = Row::ValueKind::kReal;
-      row->real = value.get<double>();
+      row->number = std::bit_cast<std::int64_t>(value.get<double>());
       return;
     case Json::value_t::boolean:
       row->value_kind = Row::ValueKind::kInteger;
-      row->integer = value.get<bool>() ? 1 : 0;
+      row->number = value.get<bool>() ? 1 : 0;
       return;
     case Json::value_t::string:
       row->value_kind = Row::ValueKind::kText;

@@ -10,8 +10,8 @@
 
 namespace collector {
 
-// What is inserted fills one line of the cache, all else another.
-struct alignas(64) Row {
+// What a row of the database is made of comes first, to be in one line of the cache mostly.
+struct Row {
   // How payload.value is stored in its column, so that it can be added up and compared there.
   enum class ValueKind : std::uint8_t { kNone, kInteger, kReal, kText };
 
@@ -19,12 +19,10 @@ struct alignas(64) Row {
   std::int64_t timestamp_ns = 0;
   std::int64_t received_ns = 0;
   std::int64_t series = 0;  // of SeriesTable, when it is written
-  std::int64_t integer = 0;
-  double real = 0;
+  std::int64_t number = 0;  // of kInteger; the bits of kReal
   std::uint32_t payload_bytes = 0;  // 0: type and value tell all of it
   ValueKind value_kind = ValueKind::kNone;
   Outcome outcome = Outcome::kNotNow;
-
   std::size_t text_at = 0;  // name space, sender, origin, type, payload, then a text value
   std::uint16_t name_space_bytes = 0;
   std::uint16_t sender_bytes = 0;

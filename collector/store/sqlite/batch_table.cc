@@ -1,6 +1,7 @@
 #include "collector/store/sqlite/batch_table.h"
 
 #include <algorithm>
+#include <bit>
 
 namespace collector {
 namespace {
@@ -132,9 +133,9 @@ void BatchTable::Column(sqlite3_context* context, int column) const {
         case Row::ValueKind::kNone:
           return;  // NULL
         case Row::ValueKind::kInteger:
-          return sqlite3_result_int64(context, row.integer);
+          return sqlite3_result_int64(context, row.number);
         case Row::ValueKind::kReal:
-          return sqlite3_result_double(context, row.real);
+          return sqlite3_result_double(context, std::bit_cast<double>(row.number));
         case Row::ValueKind::kText:
           return ResultText(context, batch_->ValueOf(row), row.value_bytes);
       }

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <filesystem>
 #include <thread>
+#include <utility>
 
 #include "collector/base/clock.h"
 #include "collector/base/random.h"
@@ -111,7 +112,6 @@ Status Database::Prepare() {
   for (const std::string& sql : {std::string(kPragmas), Schema()}) {
     if (Status done = Execute(sql.c_str()); !done.ok()) return done;
   }
-  checkpoint_at_ = kCheckpointPages;
   sqlite3_wal_hook(database_.get(), OnWal, this);
   if (table_.AddTo(database_.get()) != SQLITE_OK) return LastError("cannot open the store");
   for (const auto& [sql, statement] : {std::pair{"BEGIN IMMEDIATE", &begin_},
@@ -155,15 +155,21 @@ Status Database::CheckIsOurs() {
 // After each commit, with the pages that are in the WAL. Not SQLite's own rule, which tries again
 // at every commit while a reader keeps the WAL from starting anew: pages that many commits write
 // would be copied by each of them.
-int Database::OnWal(void* self, sqlite3* database, const char* name, int pages) {
-  int* const checkpoint_at = &static_cast<Database*>(self)->checkpoint_at_;
-  if (pages >= *checkpoint_at) {
-    sqlite3_wal_checkpoint_v2(database, name, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
-    *checkpoint_at = pages + kCheckpointPages;
-  } else if (pages < kCheckpointPages) {
-    *checkpoint_at = kCheckpointPages;
-  }
-  return SQLITE_OK;  // what was not copied now is copied later
+int Database::OnWal(void* self, sqlite3*, const char*, int pages) {
+  auto* const database = static_cast<Database*>(self);
+  int before = std::exchange(database->wal_pages_, pages);
+  if (pages <= before) before = database->wal_copied_ = 0;  // it has begun anew
+  const bool small = pages - before <= kSmallCommitPages;
+  const int uncopied = pages - database->wal_copied_;
+  database->copy_due_ = uncopied >= (small ? kSmallCheckpointPages : kCheckpointPages);
+  return SQLITE_OK;
+}
+
+void Database::Tidy() {
+  if (!std::exchange(copy_due_, false)) return;
+  // What cannot be copied now is copied later.
+  sqlite3_wal_checkpoint_v2(database_.get(), nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
+  wal_copied_ = wal_pages_;
 }
 
 Status Database::Run(sqlite3_stmt* statement) {

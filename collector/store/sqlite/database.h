@@ -28,6 +28,9 @@ class Database {
   // batch is stored, and every row's outcome is kNotNow.
   Status Commit(Batch* batch);
 
+  // Copies the log into the database if that is due: for a moment when nobody waits.
+  void Tidy();
+
  private:
   using Place = BatchTable::Place;
 
@@ -45,8 +48,10 @@ class Database {
   [[nodiscard]] Error LastError(const std::string& what);
 
   std::string path_;
-  bool busy_ = false;      // the last error was that another process holds a lock
-  int checkpoint_at_ = 0;  // when so many pages are in the WAL
+  bool busy_ = false;   // the last error was that another process holds a lock
+  int wal_pages_ = 0;   // after the last commit
+  int wal_copied_ = 0;  // when there were so many
+  bool copy_due_ = false;
   BatchTable table_;
   SqliteConnection database_;
   SqliteStatement begin_;

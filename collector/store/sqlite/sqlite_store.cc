@@ -102,9 +102,10 @@ void SqliteStore::Write() {
     metrics_->store.commits.Add();
     metrics_->store.events_committed.Add(status.ok() ? batch->size() : 0);
     Report(status);
-    MeasureDisk(began_ns);
     committed_.store(batch.release());
     Signal(committed_fd_);
+    database_->Tidy();
+    MeasureDisk(began_ns);
   }
 }
 

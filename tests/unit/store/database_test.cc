@@ -3,6 +3,7 @@
 #include <sqlite3.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 
@@ -145,6 +146,59 @@ TEST_CASE("an event whose key is taken is stored beside it, and recognised again
         std::vector<std::string>{
             "01020304050607080000000000000001", "01020304050607080000000000000002",
             "01020304050607080000000000000003", "01020304050607090000000000000004"});
+}
+
+TEST_CASE("of events in one batch whose ids begin alike each is stored, and recognised again") {
+  const Directory directory;
+  Outcomes outcomes;
+  Batch batch;
+  auto database = Database::Open(directory.File());
+  REQUIRE(database.ok());
+  for (int round = 0; round < 2; ++round) {
+    for (const std::uint8_t last : std::initializer_list<std::uint8_t>{1, 2, 3, 2}) {
+      EventId id{1, 2, 3, 4, 5, 6, 7, 8};
+      id[15] = last;
+      AddWithId(&batch, &outcomes, id, last == 3 ? Json("text") : Json(last), 1'000'000);
+      Add(&batch, &outcomes, last, 1'000'000'000 + last);
+    }
+    REQUIRE(database.value()->Commit(&batch).ok());
+    batch.FinishAll();
+  }
+  const auto stored = static_cast<std::size_t>(
+      std::count(outcomes.all.begin(), outcomes.all.end(), Outcome::kStored));
+  const auto known = static_cast<std::size_t>(
+      std::count(outcomes.all.begin(), outcomes.all.end(), Outcome::kDuplicate));
+  CHECK(outcomes.all.size() == 16);
+  CHECK(stored == 6);
+  CHECK(known == 10);
+  CHECK(Query(directory.File(), "SELECT id, value FROM events WHERE id LIKE '01%' ORDER BY id") ==
+        std::vector<std::string>{"01020304050607080000000000000001|1",
+                                 "01020304050607080000000000000002|2",
+                                 "01020304050607080000000000000003|text"});
+  CHECK(Query(directory.File(), "SELECT count(*) FROM events") == std::vector<std::string>{"6"});
+}
+
+TEST_CASE("the log begins anew after some hundred small commits, and under load only after many") {
+  const Directory directory;
+  Outcomes outcomes;
+  Batch batch;
+  auto database = Database::Open(directory.File());
+  REQUIRE(database.ok());
+  std::int64_t time = 1'000'000;
+  const auto commit = [&](int events) {
+    for (int i = 0; i < events; ++i) Add(&batch, &outcomes, 1.5, time += 1'000'000);
+    REQUIRE(database.value()->Commit(&batch).ok());
+    batch.FinishAll();
+    database.value()->Tidy();
+  };
+  const auto log_pages = [&] {
+    return std::filesystem::file_size(directory.File() + "-wal") / 4096;
+  };
+  for (int i = 0; i < 700; ++i) commit(1);  // two pages each
+  CHECK(log_pages() >= kSmallCheckpointPages);
+  CHECK(log_pages() < kSmallCheckpointPages + 100);
+  for (int i = 0; i < 40; ++i) commit(2'000);
+  CHECK(log_pages() > 2 * kSmallCheckpointPages);
 }
 
 TEST_CASE("names are kept once a series, and come back with every event") {
