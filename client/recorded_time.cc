@@ -6,6 +6,7 @@
 #include <cmath>
 #include <ctime>
 
+#include "event/nanoseconds.h"
 #include "event/timestamp.h"
 
 namespace collector::client {
@@ -32,19 +33,18 @@ std::optional<std::int64_t> FromZero(std::optional<std::int64_t> timestamp_ns) {
 
 std::optional<std::int64_t> ReadSeconds(std::string_view text) {
   if (const auto whole = ReadNumber<std::int64_t>(text)) return FromZero(NanosecondsOf(*whole));
-  const auto seconds = ReadNumber<double>(text);
-  return seconds.has_value() ? FromZero(NanosecondsOf(*seconds)) : std::nullopt;
+  const auto number = ReadNumber<double>(text);
+  return number.has_value() ? FromZero(NanosecondsOf(*number)) : std::nullopt;
 }
 
 std::optional<std::int64_t> ReadMilliseconds(std::string_view text) {
-  constexpr std::int64_t kNsPerMs = 1'000'000;
   if (const auto whole = ReadNumber<std::int64_t>(text)) {
     const auto seconds_ns = NanosecondsOf(*whole / 1'000);
     if (*whole < 0 || !seconds_ns.has_value()) return std::nullopt;
     return *seconds_ns + *whole % 1'000 * kNsPerMs;
   }
-  const auto milliseconds = ReadNumber<double>(text);
-  return milliseconds.has_value() ? FromZero(NanosecondsOf(*milliseconds / 1e3)) : std::nullopt;
+  const auto number = ReadNumber<double>(text);
+  return number.has_value() ? FromZero(NanosecondsOf(*number / 1e3)) : std::nullopt;
 }
 
 std::int64_t SecondsAtStartOf(int year) {

@@ -13,6 +13,7 @@
 #include "client/interrupt.h"
 #include "client/value.h"
 #include "event/event_json.h"
+#include "event/nanoseconds.h"
 
 namespace collector::client {
 namespace {
@@ -24,8 +25,6 @@ constexpr milliseconds kTurn{200};  // an interrupt is noticed within it
 constexpr std::chrono::seconds kGraceAfterInterrupt{2};
 constexpr std::chrono::seconds kSilenceTold{5};
 constexpr std::chrono::seconds kRetryDelayMax{3600};
-constexpr std::int64_t kNsPerMs = 1'000'000;
-constexpr std::int64_t kNsPerUs = 1'000;
 
 // What the collector asks for, or, where it says nothing: 1 s, 2 s, 4 s, and so on to a minute.
 std::chrono::seconds RetryDelay(const Answer& answer, int attempts) {

@@ -5,11 +5,11 @@
 
 #include "client/http.h"
 #include "client/value.h"
+#include "event/nanoseconds.h"
 
 namespace collector::client {
 namespace {
 
-constexpr std::int64_t kNsPerSecond = 1'000'000'000;
 constexpr std::int64_t kSecondsMax = 9'000'000'000;  // in 2255; what nanoseconds hold
 
 struct Quantity {

@@ -4,10 +4,11 @@
 #include <chrono>
 #include <cmath>
 
+#include "event/nanoseconds.h"
+
 namespace collector {
 namespace {
 
-constexpr std::int64_t kNsPerSecond = 1'000'000'000;
 constexpr std::int64_t kSecondsEnd = 9'214'646'400;  // 2262-01-01T00:00:00Z
 
 // A cursor over the text that reads fixed-width numbers and single characters.

@@ -19,6 +19,7 @@
 #include "client/outbox.h"
 #include "client/sender.h"
 #include "client/value.h"
+#include "event/nanoseconds.h"
 #include "event/timestamp.h"
 
 namespace collector::client {
@@ -221,7 +222,6 @@ std::int64_t Bridge::ArrivalOf(const MqttMessage& message) {
     return known->second.timestamp_ns;
   }
   const auto now = std::chrono::system_clock::now().time_since_epoch();
-  constexpr std::int64_t kNsPerUs = 1'000;
   last_arrival_ns_ = std::max(std::chrono::floor<std::chrono::microseconds>(now).count() * kNsPerUs,
                               last_arrival_ns_ + kNsPerUs);
   if (message.message_id != 0) {

@@ -14,7 +14,7 @@
 namespace collector::client {
 namespace {
 
-constexpr std::chrono::seconds kTimeout{15};
+constexpr std::chrono::seconds kWeatherTimeout{15};
 
 std::string OrEmpty(const char* text) { return text == nullptr ? "" : text; }
 
@@ -25,7 +25,7 @@ int CityCommand::operator()(const Settings& settings) const {
     return Fail("OPENWEATHERMAP_APIKEY is not set; a key is free at openweathermap.org/api",
                 kExitFailed);
   }
-  auto response = Ask({.url = WeatherUrl(url, name, key), .timeout = kTimeout});
+  auto response = Ask({.url = WeatherUrl(url, name, key), .timeout = kWeatherTimeout});
   if (!response.ok()) return Fail(response.error().message, kExitFailed);
   auto readings = ReadWeather(response.value().status, response.value().body, name);
   if (!readings.ok()) return Fail(readings.error().message, kExitFailed);

@@ -14,7 +14,7 @@
 namespace collector::client {
 namespace {
 
-constexpr std::chrono::seconds kTimeout{5};
+constexpr std::chrono::seconds kHealthTimeout{5};
 
 std::string WhyUnanswered(const Answer& answer, const std::string& peer) {
   switch (answer.kind) {
@@ -31,10 +31,14 @@ std::string WhyUnanswered(const Answer& answer, const std::string& peer) {
 
 int RunHealthcheck(const Settings& settings) {
   // Names are resolved by the system, which may take longer than a health check can.
-  ExitAfter(kTimeout.count() + 1, kExitFailed, "client: the host's name was not resolved in 6 s\n");
+  ExitAfter(kHealthTimeout.count() + 1, kExitFailed,
+            "client: the host's name was not resolved in 6 s\n");
   std::optional<Answer> ended;
   auto client = CoapClient::Create(
-      {.host = settings.host, .port = settings.port, .tls = settings.tls, .timeout = kTimeout},
+      {.host = settings.host,
+       .port = settings.port,
+       .tls = settings.tls,
+       .timeout = kHealthTimeout},
       [&ended](const Request& /*request*/, const Answer& answer) { ended = answer; });
   if (!client.ok()) return Fail(client.error().message, kExitFailed);
   CoapClient& coap = *client.value();

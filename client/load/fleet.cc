@@ -6,12 +6,12 @@
 #include <utility>
 
 #include "collector/base/check.h"
+#include "event/nanoseconds.h"
 
 namespace collector::client {
 namespace {
 
 constexpr std::uint64_t kNoKey = UINT64_MAX;
-constexpr std::int64_t kNsPerUs = 1'000;
 constexpr std::int64_t kCheckNsMax = 50'000'000;
 constexpr std::int64_t kLateNs = kNsPerSecond;
 constexpr std::uint32_t kMaxAgeDefault = 60;  // RFC 7252 section 5.10.5

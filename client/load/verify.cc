@@ -5,13 +5,13 @@
 #include <limits>
 #include <tuple>
 
+#include "event/nanoseconds.h"
 #include "event/timestamp.h"
 
 namespace collector::client {
 namespace {
 
 constexpr std::size_t kExamplesMax = 5;
-constexpr std::int64_t kNsPerUs = 1'000;
 
 constexpr auto kStoredIndex = static_cast<std::size_t>(Outcome::kStored);
 constexpr auto kRefusedIndex = static_cast<std::size_t>(Outcome::kRefused);

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "client/http.h"
+#include "event/nanoseconds.h"
 #include "event/timestamp.h"
 
 namespace collector::client {
@@ -16,7 +17,6 @@ namespace {
 
 constexpr int kEventsAtOnce = 1'000;
 constexpr std::int64_t kLateMs = 5'000;
-constexpr std::int64_t kNsPerMs = 1'000'000;
 constexpr std::size_t kAnswerBytesMax = 64 << 20;
 constexpr std::chrono::seconds kTimeout{30};
 constexpr std::chrono::seconds kRefresh{2};  // the engines' own interval is 1 s

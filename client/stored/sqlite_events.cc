@@ -6,12 +6,13 @@
 #include <string_view>
 #include <utility>
 
+#include "event/nanoseconds.h"
+
 namespace collector::client {
 namespace {
 
 constexpr int kBusyTimeoutMs = 10'000;
 constexpr std::int64_t kRowsAtOnce = 10'000;
-constexpr std::int64_t kNsPerMs = 1'000'000;
 constexpr std::int64_t kKeysPerMs = 65'536;  // docs/configuration.md: "The store's file"
 constexpr std::int64_t kMsMax = (std::int64_t{1} << 47) - 1;
 // Where a key was taken a row has the next free one.

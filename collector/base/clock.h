@@ -6,10 +6,10 @@
 #include <cstdint>
 #include <limits>
 
+#include "event/nanoseconds.h"
+
 namespace collector {
 
-inline constexpr std::int64_t kNsPerMs = 1'000'000;
-inline constexpr std::int64_t kNsPerSecond = 1'000'000'000;
 inline constexpr std::int64_t kNever = std::numeric_limits<std::int64_t>::max();
 
 struct Instant {

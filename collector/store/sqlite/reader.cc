@@ -11,7 +11,7 @@
 namespace collector {
 namespace {
 
-constexpr int kBusyTimeoutMs = 1'000;
+constexpr int kReaderBusyTimeoutMs = 1'000;
 constexpr int kStepsBetweenChecks = 10'000;  // of SQLite's machine: less than a millisecond
 
 constexpr const char* kTail =
@@ -127,7 +127,7 @@ Status Reader::Prepare(const std::string& database) {
       sqlite3_open_v2(database.c_str(), &raw, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, nullptr);
   database_.reset(raw);
   if (opened != SQLITE_OK) return LastError();
-  sqlite3_busy_timeout(raw, kBusyTimeoutMs);
+  sqlite3_busy_timeout(raw, kReaderBusyTimeoutMs);
   const SqliteStatement attach = PrepareStatement(raw, "ATTACH ?1 AS summary");
   if (attach == nullptr) return LastError();
   const std::string path = Summary::PathOf(database);

@@ -8,7 +8,7 @@
 namespace collector {
 namespace {
 
-constexpr int kBusyTimeoutMs = 5'000;
+constexpr int kSummaryBusyTimeoutMs = 5'000;
 constexpr int kVersion = 1;
 // Of one read of the events: a reader in the middle keeps their log from being started over.
 constexpr std::int64_t kSliceRows = 2'000;
@@ -190,7 +190,7 @@ Status Summary::Prepare() {
     sqlite3* raw = nullptr;
     const int opened = sqlite3_open_v2(path.c_str(), &raw, flags | SQLITE_OPEN_NOMUTEX, nullptr);
     connection->reset(raw);
-    sqlite3_busy_timeout(raw, kBusyTimeoutMs);
+    sqlite3_busy_timeout(raw, kSummaryBusyTimeoutMs);
     return opened == SQLITE_OK;
   };
   if (!open(database_path_, SQLITE_OPEN_READONLY, &events_)) return LastError(events_.get());
