@@ -30,12 +30,12 @@ is_cross_build() {
 cross_triplet() { dpkg-architecture "-A$TARGET_ARCH" -qDEB_TARGET_MULTIARCH; }
 
 # As many compilers at once as there are cores, but not more than memory has room for (a heavy
-# C++ file takes about 700 MB; a small board has more cores than that).
+# C++ file takes up to 850 MB; a small board has more cores than that).
 build_jobs() {
   local cores memory_kb jobs
   cores=$(nproc)
   memory_kb=$(awk '/^MemAvailable:/ { print $2 }' /proc/meminfo)
-  jobs=$((memory_kb / 700000))
+  jobs=$((memory_kb / 850000))
   if ((jobs > cores)); then jobs=$cores; fi
   if ((jobs < 1)); then jobs=1; fi
   printf '%s' "$jobs"
