@@ -6,7 +6,7 @@
 #include <cmath>
 #include <ctime>
 
-#include "event/nanoseconds.h"
+#include "collector/base/nanoseconds.h"
 #include "event/timestamp.h"
 
 namespace collector::client {

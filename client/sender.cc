@@ -12,8 +12,8 @@
 #include "client/exit_status.h"
 #include "client/interrupt.h"
 #include "client/value.h"
+#include "collector/base/nanoseconds.h"
 #include "event/event_json.h"
-#include "event/nanoseconds.h"
 
 namespace collector::client {
 namespace {

@@ -5,7 +5,7 @@
 
 #include "client/http.h"
 #include "client/value.h"
-#include "event/nanoseconds.h"
+#include "collector/base/nanoseconds.h"
 
 namespace collector::client {
 namespace {

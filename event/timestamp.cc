@@ -4,7 +4,7 @@
 #include <chrono>
 #include <cmath>
 
-#include "event/nanoseconds.h"
+#include "collector/base/nanoseconds.h"
 
 namespace collector {
 namespace {

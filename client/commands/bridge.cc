@@ -19,7 +19,7 @@
 #include "client/outbox.h"
 #include "client/sender.h"
 #include "client/value.h"
-#include "event/nanoseconds.h"
+#include "collector/base/nanoseconds.h"
 #include "event/timestamp.h"
 
 namespace collector::client {

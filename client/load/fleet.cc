@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "collector/base/check.h"
-#include "event/nanoseconds.h"
+#include "collector/base/nanoseconds.h"
 
 namespace collector::client {
 namespace {

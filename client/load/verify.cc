@@ -5,7 +5,7 @@
 #include <limits>
 #include <tuple>
 
-#include "event/nanoseconds.h"
+#include "collector/base/nanoseconds.h"
 #include "event/timestamp.h"
 
 namespace collector::client {

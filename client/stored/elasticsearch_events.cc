@@ -9,7 +9,7 @@
 #include <utility>
 
 #include "client/http.h"
-#include "event/nanoseconds.h"
+#include "collector/base/nanoseconds.h"
 #include "event/timestamp.h"
 
 namespace collector::client {

@@ -6,7 +6,7 @@
 #include <string_view>
 #include <utility>
 
-#include "event/nanoseconds.h"
+#include "collector/base/nanoseconds.h"
 
 namespace collector::client {
 namespace {

@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <limits>
 
-#include "event/nanoseconds.h"
+#include "collector/base/nanoseconds.h"
 
 namespace collector {
 
