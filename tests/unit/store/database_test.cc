@@ -65,6 +65,13 @@ void AddWithId(Batch* batch, Outcomes* outcomes, const EventId& id, const Json& 
   AddEvent(batch, outcomes, EventOf(value), timestamp_ns, &id);
 }
 
+// As ids are, but alike in all that their keys are made of, or one apart: by the eighth byte.
+EventId AlikeId(std::uint8_t eighth, std::uint8_t last) {
+  EventId id{1, 2, 3, 4, 5, 6, 7, eighth};
+  id[15] = last;
+  return id;
+}
+
 void AddNamed(Batch* batch, Outcomes* outcomes, const char* sender, const char* origin,
               std::int64_t timestamp_ns) {
   Event event = EventOf(1);
@@ -88,6 +95,21 @@ std::vector<std::string> Query(const std::string& file, const char* sql) {
   return rows;
 }
 
+// A new store in a directory of its own, and a batch for it.
+struct NewStore {
+  NewStore() { REQUIRE(opened.ok()); }
+  [[nodiscard]] Database& database() { return *opened.value(); }
+  void Commit() {
+    REQUIRE(database().Commit(&batch).ok());
+    batch.FinishAll();
+  }
+
+  const Directory directory;
+  Outcomes outcomes;
+  Batch batch;
+  Result<std::unique_ptr<Database>> opened = Database::Open(directory.File());
+};
+
 std::string RefusalOf(const std::string& file) {
   const auto opened = Database::Open(file);
   REQUIRE_FALSE(opened.ok());
@@ -99,100 +121,75 @@ std::string RefusalOf(const std::string& file) {
 }  // namespace
 
 TEST_CASE("a batch is stored once, whatever is in it twice") {
-  const Directory directory;
-  Outcomes outcomes;
-  Batch batch;
-  auto database = Database::Open(directory.File());
-  REQUIRE(database.ok());
-  Add(&batch, &outcomes, 1.5, 1'000'000);
-  Add(&batch, &outcomes, "text", 2'000'000);
-  Add(&batch, &outcomes, 1.5, 1'000'000);
-  REQUIRE(database.value()->Commit(&batch).ok());
-  batch.FinishAll();
-  CHECK(outcomes.all ==
+  NewStore store;
+  Add(&store.batch, &store.outcomes, 1.5, 1'000'000);
+  Add(&store.batch, &store.outcomes, "text", 2'000'000);
+  Add(&store.batch, &store.outcomes, 1.5, 1'000'000);
+  store.Commit();
+  CHECK(store.outcomes.all ==
         std::vector<Outcome>{Outcome::kStored, Outcome::kStored, Outcome::kDuplicate});
-  Add(&batch, &outcomes, "text", 2'000'000);
-  REQUIRE(database.value()->Commit(&batch).ok());
-  batch.FinishAll();
-  CHECK(outcomes.all.back() == Outcome::kDuplicate);
-  CHECK(Query(directory.File(), "SELECT count(*) FROM events") == std::vector<std::string>{"2"});
+  Add(&store.batch, &store.outcomes, "text", 2'000'000);
+  store.Commit();
+  CHECK(store.outcomes.all.back() == Outcome::kDuplicate);
+  CHECK(Query(store.directory.File(), "SELECT count(*) FROM events") ==
+        std::vector<std::string>{"2"});
 }
 
 TEST_CASE("an event whose key is taken is stored beside it, and recognised again") {
-  const Directory directory;
-  Outcomes outcomes;
-  Batch batch;
-  auto database = Database::Open(directory.File());
-  REQUIRE(database.ok());
-  // As ids are, but alike in their first eight bytes; the last is another's next key.
-  const auto id_of = [](std::uint8_t eighth, std::uint8_t last) {
-    EventId id{1, 2, 3, 4, 5, 6, 7, eighth};
-    id[15] = last;
-    return id;
-  };
-  const std::vector<EventId> ids = {id_of(8, 1), id_of(8, 2), id_of(8, 3), id_of(9, 4)};
+  NewStore store;
+  const std::vector<EventId> ids = {AlikeId(8, 1), AlikeId(8, 2), AlikeId(8, 3), AlikeId(9, 4)};
   for (int round = 0; round < 2; ++round) {
     for (const EventId& id : ids) {
-      AddWithId(&batch, &outcomes, id, 1.5, 1'000'000);
-      REQUIRE(database.value()->Commit(&batch).ok());
-      batch.FinishAll();
+      AddWithId(&store.batch, &store.outcomes, id, 1.5, 1'000'000);
+      store.Commit();
     }
   }
-  CHECK(outcomes.all == std::vector<Outcome>{Outcome::kStored, Outcome::kStored, Outcome::kStored,
-                                             Outcome::kStored, Outcome::kDuplicate,
-                                             Outcome::kDuplicate, Outcome::kDuplicate,
-                                             Outcome::kDuplicate});
-  CHECK(Query(directory.File(), "SELECT id FROM events ORDER BY id") ==
+  CHECK(store.outcomes.all == std::vector<Outcome>{Outcome::kStored, Outcome::kStored,
+                                                   Outcome::kStored, Outcome::kStored,
+                                                   Outcome::kDuplicate, Outcome::kDuplicate,
+                                                   Outcome::kDuplicate, Outcome::kDuplicate});
+  CHECK(Query(store.directory.File(), "SELECT id FROM events ORDER BY id") ==
         std::vector<std::string>{
             "01020304050607080000000000000001", "01020304050607080000000000000002",
             "01020304050607080000000000000003", "01020304050607090000000000000004"});
 }
 
 TEST_CASE("of events in one batch whose ids begin alike each is stored, and recognised again") {
-  const Directory directory;
-  Outcomes outcomes;
-  Batch batch;
-  auto database = Database::Open(directory.File());
-  REQUIRE(database.ok());
+  NewStore store;
   for (int round = 0; round < 2; ++round) {
     for (const std::uint8_t last : std::initializer_list<std::uint8_t>{1, 2, 3, 2}) {
-      EventId id{1, 2, 3, 4, 5, 6, 7, 8};
-      id[15] = last;
-      AddWithId(&batch, &outcomes, id, last == 3 ? Json("text") : Json(last), 1'000'000);
-      Add(&batch, &outcomes, last, 1'000'000'000 + last);
+      AddWithId(&store.batch, &store.outcomes, AlikeId(8, last),
+                last == 3 ? Json("text") : Json(last), 1'000'000);
+      Add(&store.batch, &store.outcomes, last, 1'000'000'000 + last);
     }
-    REQUIRE(database.value()->Commit(&batch).ok());
-    batch.FinishAll();
+    store.Commit();
   }
   const auto stored = static_cast<std::size_t>(
-      std::count(outcomes.all.begin(), outcomes.all.end(), Outcome::kStored));
+      std::count(store.outcomes.all.begin(), store.outcomes.all.end(), Outcome::kStored));
   const auto known = static_cast<std::size_t>(
-      std::count(outcomes.all.begin(), outcomes.all.end(), Outcome::kDuplicate));
-  CHECK(outcomes.all.size() == 16);
+      std::count(store.outcomes.all.begin(), store.outcomes.all.end(), Outcome::kDuplicate));
+  CHECK(store.outcomes.all.size() == 16);
   CHECK(stored == 6);
   CHECK(known == 10);
-  CHECK(Query(directory.File(), "SELECT id, value FROM events WHERE id LIKE '01%' ORDER BY id") ==
+  CHECK(Query(store.directory.File(),
+              "SELECT id, value FROM events WHERE id LIKE '01%' ORDER BY id") ==
         std::vector<std::string>{"01020304050607080000000000000001|1",
                                  "01020304050607080000000000000002|2",
                                  "01020304050607080000000000000003|text"});
-  CHECK(Query(directory.File(), "SELECT count(*) FROM events") == std::vector<std::string>{"6"});
+  CHECK(Query(store.directory.File(), "SELECT count(*) FROM events") ==
+        std::vector<std::string>{"6"});
 }
 
 TEST_CASE("the log begins anew after some hundred small commits, and under load only after many") {
-  const Directory directory;
-  Outcomes outcomes;
-  Batch batch;
-  auto database = Database::Open(directory.File());
-  REQUIRE(database.ok());
+  NewStore store;
   std::int64_t time = 1'000'000;
   const auto commit = [&](int events) {
-    for (int i = 0; i < events; ++i) Add(&batch, &outcomes, 1.5, time += 1'000'000);
-    REQUIRE(database.value()->Commit(&batch).ok());
-    batch.FinishAll();
-    database.value()->Tidy();
+    for (int i = 0; i < events; ++i) Add(&store.batch, &store.outcomes, 1.5, time += 1'000'000);
+    store.Commit();
+    store.database().Tidy();
   };
   const auto log_pages = [&] {
-    return std::filesystem::file_size(directory.File() + "-wal") / 4096;
+    return std::filesystem::file_size(store.directory.File() + "-wal") / 4096;
   };
   for (int i = 0; i < 700; ++i) commit(1);  // two pages each
   CHECK(log_pages() >= kSmallCheckpointPages);
@@ -254,19 +251,14 @@ TEST_CASE("a set of hashes that is full starts over") {
 }
 
 TEST_CASE("values are stored so that SQL can use them") {
-  const Directory directory;
-  Outcomes outcomes;
-  Batch batch;
-  auto database = Database::Open(directory.File());
-  REQUIRE(database.ok());
+  NewStore store;
   std::int64_t time = 1'000'000;
   for (const Json& value : {Json(-7), Json(1.5), Json("é'\"; DROP"), Json(true),
                             Json({{"lat", 1.5}}), Json(18446744073709551615ull)}) {
-    Add(&batch, &outcomes, value, time += 1'000'000);
+    Add(&store.batch, &store.outcomes, value, time += 1'000'000);
   }
-  REQUIRE(database.value()->Commit(&batch).ok());
-  batch.FinishAll();
-  CHECK(Query(directory.File(),
+  store.Commit();
+  CHECK(Query(store.directory.File(),
               "SELECT typeof(value), value, payload, length(id), "
               "received_ns - timestamp_ns FROM events ORDER BY id") ==
         std::vector<std::string>{
@@ -298,25 +290,21 @@ TEST_CASE("a file of another schema is refused") {
 }
 
 TEST_CASE("a commit that fails stores nothing and leaves every event not now") {
-  const Directory directory;
-  Outcomes outcomes;
-  Batch batch;
-  auto database = Database::Open(directory.File());
-  REQUIRE(database.ok());
-  Query(directory.File(), "DROP TABLE records");
-  Add(&batch, &outcomes, 1, 1'000'000);
-  Add(&batch, &outcomes, 2, 2'000'000);
-  CHECK_FALSE(database.value()->Commit(&batch).ok());
-  batch.FinishAll();
-  CHECK(outcomes.all == std::vector<Outcome>{Outcome::kNotNow, Outcome::kNotNow});
+  NewStore store;
+  Query(store.directory.File(), "DROP TABLE records");
+  Add(&store.batch, &store.outcomes, 1, 1'000'000);
+  Add(&store.batch, &store.outcomes, 2, 2'000'000);
+  CHECK_FALSE(store.database().Commit(&store.batch).ok());
+  store.batch.FinishAll();
+  CHECK(store.outcomes.all == std::vector<Outcome>{Outcome::kNotNow, Outcome::kNotNow});
 
   // The series that the failed commit entered was rolled back with it: it is entered again.
-  Query(directory.File(), kCreate);
-  Add(&batch, &outcomes, 1, 1'000'000);
-  REQUIRE(database.value()->Commit(&batch).ok());
-  batch.FinishAll();
-  CHECK(outcomes.all.back() == Outcome::kStored);
-  CHECK(Query(directory.File(), "SELECT origin FROM events") == std::vector<std::string>{"o"});
+  Query(store.directory.File(), kCreate);
+  Add(&store.batch, &store.outcomes, 1, 1'000'000);
+  store.Commit();
+  CHECK(store.outcomes.all.back() == Outcome::kStored);
+  CHECK(Query(store.directory.File(), "SELECT origin FROM events") ==
+        std::vector<std::string>{"o"});
 }
 
 }  // namespace collector
