@@ -1,14 +1,22 @@
 #include "collector/base/poller.h"
 
+#include <sched.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
 
+#include "collector/base/clock.h"
+
 namespace collector {
 namespace {
+
+// Waiting awake: a tenth of the time, and a second's worth of it at once.
+constexpr std::int64_t kAwakeShare = 10;
+constexpr std::int64_t kAwakeNsMax = kNsPerSecond;
 
 epoll_event EventFor(int fd, Poller::Ready wanted) {
   epoll_event event{};
@@ -62,6 +70,11 @@ void Poller::Resume(int fd) {
 }
 
 void Poller::Wait(int timeout_ms) {
+  if (expected_until_ns_ != 0 && timeout_ms != 0 && TakeAwake()) return;
+  Take(timeout_ms);
+}
+
+bool Poller::Take(int timeout_ms) {
   std::array<epoll_event, 16> events{};
   const int ready =
       epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), timeout_ms);
@@ -73,6 +86,24 @@ void Poller::Wait(int timeout_ms) {
                       {.readable = (event.events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0,
                        .writable = (event.events & EPOLLOUT) != 0}});
   }
+  return ready > 0;
+}
+
+bool Poller::TakeAwake() {
+  const std::int64_t began_ns = ReadClock().monotonic_ns;
+  awake_left_ns_ =
+      std::min(awake_left_ns_ + (began_ns - awake_ns_) / kAwakeShare, kAwakeNsMax);
+  awake_ns_ = began_ns;
+  const std::int64_t until_ns = std::min(expected_until_ns_, began_ns + awake_left_ns_);
+  bool taken = false;
+  while (!taken && awake_ns_ < until_ns) {
+    taken = Take(0);
+    if (!taken) sched_yield();
+    awake_ns_ = ReadClock().monotonic_ns;
+  }
+  awake_left_ns_ -= awake_ns_ - began_ns;
+  if (!taken) expected_until_ns_ = 0;
+  return taken;
 }
 
 void Poller::Dispatch() {

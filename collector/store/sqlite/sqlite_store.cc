@@ -4,6 +4,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
@@ -13,6 +14,11 @@
 
 namespace collector {
 namespace {
+
+// A commit is waited for awake as long as it is short: to be woken would take a third of its time.
+// After one that was not (a slow disk, or others who need the core) the next ones are slept through.
+constexpr std::int64_t kShortCommitNs = kNsPerMs;
+constexpr int kSleptThrough = 16;
 
 void Signal(const UniqueFd& fd) {
   const std::uint64_t one = 1;
@@ -70,9 +76,11 @@ void SqliteStore::Submit(const StoreEvent& event, Completion done) {
 void SqliteStore::Flush() {
   if (writing_ || filling_.empty()) return;
   writing_ = true;
+  handed_ns_ = ReadClock().monotonic_ns;
   to_write_.store(filling_.front().release());
   Signal(handed_fd_);
   filling_.pop_front();
+  if (sleep_through_ == 0) poller_->Expect(handed_ns_ + kShortCommitNs);
 }
 
 void SqliteStore::OnCommitted() {
@@ -81,6 +89,9 @@ void SqliteStore::OnCommitted() {
   std::unique_ptr<Batch> batch(committed_.exchange(nullptr));
   CHECK(batch != nullptr && writing_);
   writing_ = false;
+  poller_->Expect(0);
+  const bool was_short = ReadClock().monotonic_ns - handed_ns_ <= kShortCommitNs;
+  sleep_through_ = was_short ? std::max(sleep_through_ - 1, 0) : kSleptThrough;
   Flush();  // the next commit begins while these answers are made
   batch->FinishAll();
   spare_ = std::move(batch);

@@ -61,6 +61,8 @@ class SqliteStore : public Store {
   std::deque<std::unique_ptr<Batch>> filling_;  // the last one takes events
   std::unique_ptr<Batch> spare_;
   bool writing_ = false;
+  std::int64_t handed_ns_ = 0;
+  int sleep_through_ = 0;  // so many commits are not waited for awake
 
   // Writer thread only.
   const std::unique_ptr<Database> database_;
