@@ -1,4 +1,5 @@
 // The collector: reads its configuration, composes the application, runs it; or sets an engine up.
+#include <malloc.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -13,6 +14,8 @@
 #include "collector/supervisor.h"
 
 namespace {
+
+constexpr int kLargeBytes = 128 * 1024;
 
 constexpr int kExitRefused = 1;  // or not as wanted
 // sysexits.h
@@ -78,6 +81,9 @@ int ServeInProcesses(const collector::Config& config, std::vector<collector::App
 }  // namespace
 
 int main(int argc, char** argv) {
+  // What was large goes back to the system when it is freed. By itself glibc keeps the more, the
+  // larger it was.
+  mallopt(M_MMAP_THRESHOLD, kLargeBytes);
   const std::vector<std::string> arguments(argv + 1, argv + argc);
   auto invocation = collector::ParseConfig(
       arguments, [](const char* name) -> const char* { return std::getenv(name); });

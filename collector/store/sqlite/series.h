@@ -11,8 +11,8 @@
 
 namespace collector {
 
-// 64-bit hashes of what was seen: 8 bytes each, in a table that doubles as it fills, and starts
-// over when it would grow beyond its limit. 0 is not kept.
+// 64-bit hashes of what was seen, in a table of 8-byte slots that grows by half when five sixths of
+// it are taken, and starts over when it would grow beyond its limit. 0 is not kept.
 class HashSet {
  public:
   explicit HashSet(std::size_t slots_max) : slots_max_(slots_max) {}

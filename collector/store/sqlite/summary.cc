@@ -203,6 +203,8 @@ Status Summary::Prepare() {
     return Error{ErrorCode::kInvalid, PathOf(database_path_) + ": is of another version"};
   }
   if (Status done = Execute(summary_.get(), kSchema); !done.ok()) return done;
+  // Read once, from the first to the last.
+  if (Status done = Execute(events_.get(), "PRAGMA cache_size=-128"); !done.ok()) return done;
   next_rows_ = PrepareStatement(events_.get(), kNextRows);
   if (next_rows_ == nullptr) return LastError(events_.get());
   for (const auto& [sql, statement] : {std::pair{kAddSums, &add_sums_},
@@ -264,6 +266,7 @@ Status Summary::Collect(Pending* pending) {
   const auto upto = ReadNumber(summary_.get(), "SELECT upto FROM state");
   if (!upto.ok()) return upto.error();
   pending->upto = upto.value();
+  pending->rows.reserve(kPassRowsMax);  // touched as far as there are rows
   for (std::int64_t left = kPassRowsMax; left > 0;) {
     const std::int64_t rows = std::min(left, kSliceRows);
     const std::size_t before = pending->rows.size();
