@@ -60,8 +60,7 @@ class Viewer {
     const std::int64_t now_ns = ReadClock().monotonic_ns;
     if (now_ns < next_draw_ns_) return;
     next_draw_ns_ = now_ns + kRedrawNs;
-    screen_->Show(table_.Draw(source_ + (trouble_.empty() ? "" : " (" + trouble_ + ")"),
-                              LiveScreen::Size(), now_ns));
+    screen_->Show(table_.Draw(trouble_.empty() ? source_ : trouble_, LiveScreen::Size(), now_ns));
   }
 
   void SetTrouble(const std::string& trouble) {

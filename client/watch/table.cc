@@ -130,10 +130,11 @@ std::vector<std::string> WatchTable::Draw(const std::string& source, ScreenSize 
               [](const Entry& a, const Entry& b) { return a->first < b->first; });
   }
   const auto rate = static_cast<std::uint64_t>(PerSecond(now_ns) + 0.5);
-  std::string head = source + "   " + Grouped(events_) + " events, " + Grouped(rate) + "/s, " +
-                     Grouped(series_.size()) + " series";
+  std::string head =
+      Grouped(events_) + " events, " + Grouped(rate) + "/s, " + Grouped(series_.size()) + " series";
   if (shown.size() < series_.size()) head += ", the last " + Grouped(shown.size()) + " of them";
   if (forgotten_ > 0) head += ", " + Grouped(forgotten_) + " forgotten";
+  head += "   " + source;  // last, because a path may be longer than a line
 
   const std::size_t rest = kLastColumns + kValuesKept + kCountColumns + kAgeColumns + 4;
   const std::size_t names =

@@ -91,8 +91,7 @@ bool Poller::Take(int timeout_ms) {
 
 bool Poller::TakeAwake() {
   const std::int64_t began_ns = ReadClock().monotonic_ns;
-  awake_left_ns_ =
-      std::min(awake_left_ns_ + (began_ns - awake_ns_) / kAwakeShare, kAwakeNsMax);
+  awake_left_ns_ = std::min(awake_left_ns_ + (began_ns - awake_ns_) / kAwakeShare, kAwakeNsMax);
   awake_ns_ = began_ns;
   const std::int64_t until_ns = std::min(expected_until_ns_, began_ns + awake_left_ns_);
   bool taken = false;

@@ -55,9 +55,9 @@ class Poller {
   void Pause(int fd);
   void Resume(int fd);
 
-  // Something will be ready before `until_ns` (monotonic), sooner than a sleeper would be woken: until
-  // then Wait looks again and again, and lets others run in between, but does not sleep. At most a
-  // tenth of a core in the long run; beyond that it sleeps. 0: nothing is expected.
+  // Something will be ready before `until_ns` (monotonic), sooner than a sleeper would be woken:
+  // until then Wait looks again and again, and lets others run in between, but does not sleep. At
+  // most a tenth of a core in the long run; beyond that it sleeps. 0: nothing is expected.
   void Expect(std::int64_t until_ns) { expected_until_ns_ = until_ns; }
 
   // Waits at most `timeout_ms` for ready descriptors; Dispatch calls the callbacks of those.
@@ -68,7 +68,7 @@ class Poller {
  private:
   explicit Poller(UniqueFd epoll) : epoll_(std::move(epoll)) {}
   bool Take(int timeout_ms);  // whether anything is ready
-  bool TakeAwake();           // the same, until what is expected is there or the time for it is over
+  bool TakeAwake();           // the same, until what is expected is there, or is late
 
   UniqueFd epoll_;
   std::int64_t expected_until_ns_ = 0;

@@ -36,4 +36,6 @@ def output_of(terminal, seconds, until=None):
             time.sleep(0.02)
         except OSError:  # all ends of it are closed
             break
-    return text.decode(errors="replace")
+    text = text.decode(errors="replace")
+    assert until is None or until in text, f"no {until!r} within {seconds} s in {text!r}"
+    return text

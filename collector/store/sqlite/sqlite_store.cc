@@ -15,8 +15,8 @@
 namespace collector {
 namespace {
 
-// A commit is waited for awake as long as it is short: to be woken would take a third of its time.
-// After one that was not (a slow disk, or others who need the core) the next ones are slept through.
+// A commit is waited for awake while it is short: to be woken would take a third of its time. After
+// one that was not (a slow disk, or others who need the core) the next ones are slept through.
 constexpr std::int64_t kShortCommitNs = kNsPerMs;
 constexpr int kSleptThrough = 16;
 

@@ -40,7 +40,7 @@ TEST_CASE("the table has a line a series, and no line is wider than the screen")
   table.Add(Stored("a", "off\nline"), 2 * kNsPerSecond);
   const auto lines = table.Draw("x.db", {.columns = 100, .rows = 24}, 5 * kNsPerSecond);
   REQUIRE(lines.size() == 4);
-  CHECK(lines[0].find("x.db   3 events, 0/s, 2 series") == 0);
+  CHECK(lines[0].find("3 events, 0/s, 2 series   x.db") == 0);
   CHECK(lines[2].find("n/s/a t") == 0);
   CHECK(lines[2].find("off line") != std::string::npos);  // nothing a terminal would act on
   CHECK(lines[2].find("2    3 s") != std::string::npos);
