@@ -7,7 +7,6 @@ import time
 import pytest
 
 
-
 class Manager:
     """Listens as systemd does for a unit of Type=notify."""
 
@@ -58,13 +57,13 @@ def test_store_that_cannot_be_opened_is_never_ready(start, tmp_path):
 
 def test_watchdog_hears_twice_in_its_time(start, tmp_path):
     manager = Manager(tmp_path)
-    start(env={"NOTIFY_SOCKET": manager.name, "WATCHDOG_USEC": "400000"})
+    start(env={"NOTIFY_SOCKET": manager.name, "WATCHDOG_USEC": "1000000"})
     manager.wait_for("READY")
     manager.wait_for("WATCHDOG")
     for _ in range(3):
         before = time.monotonic()
         assert manager.next() == {"WATCHDOG": "1"}
-        assert 0.1 < time.monotonic() - before < 0.4
+        assert 0.25 < time.monotonic() - before < 1
 
 
 def test_watchdog_of_another_process_hears_nothing(start, tmp_path):
@@ -85,9 +84,10 @@ def test_supervisor_speaks_for_its_processes(start, tmp_path):
     collector.signal()
     manager.wait_for("STOPPING")
     assert collector.wait() == 0
+    # The processes themselves say nothing; who drains is alive.
     manager.socket.settimeout(0)
     with pytest.raises(BlockingIOError):
-        manager.next()
+        manager.wait_for("STOPPING")
 
 
 def test_manager_that_is_not_there_is_logged(start, tmp_path):
