@@ -11,7 +11,6 @@
 
 #include "collector/base/clock.h"
 #include "collector/base/random.h"
-#include "collector/store/sqlite/schema.h"
 
 namespace collector {
 namespace {
@@ -159,9 +158,17 @@ int Database::OnWal(void* self, sqlite3*, const char*, int pages) {
   auto* const database = static_cast<Database*>(self);
   int before = std::exchange(database->wal_pages_, pages);
   if (pages <= before) before = database->wal_copied_ = 0;  // it has begun anew
-  const bool small = pages - before <= kSmallCommitPages;
-  const int uncopied = pages - database->wal_copied_;
-  database->copy_due_ = uncopied >= (small ? kSmallCheckpointPages : kCheckpointPages);
+  const int written = pages - before;
+  std::int64_t due = kSmallCheckpointPages;
+  if (written > kSmallCommitPages) {
+    const std::int64_t took_ns = ReadClock().monotonic_ns - database->commit_began_ns_;
+    const std::int64_t pages_per_s = written * kNsPerSecond / std::max<std::int64_t>(took_ns, 1);
+    // Of several commits, because one that was held up says nothing.
+    std::int64_t* const second_pages = &database->second_pages_;
+    *second_pages += (std::min<std::int64_t>(pages_per_s, kCheckpointPages) - *second_pages) / 4;
+    due = std::max<std::int64_t>(*second_pages, kSmallCheckpointPages);
+  }
+  database->copy_due_ = pages - database->wal_copied_ >= due;
   return SQLITE_OK;
 }
 
@@ -244,6 +251,7 @@ Status Database::Commit(Batch* batch) {
   Status status = Run(begin_.get());
   if (status.ok()) status = FindSeries(batch);
   if (status.ok()) status = StoreRows(batch);
+  commit_began_ns_ = ReadClock().monotonic_ns;
   if (status.ok()) status = Run(commit_.get());
   if (status.ok()) return status;
   if (sqlite3_get_autocommit(database_.get()) == 0) {

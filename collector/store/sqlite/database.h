@@ -9,6 +9,7 @@
 #include "collector/base/result.h"
 #include "collector/store/sqlite/batch.h"
 #include "collector/store/sqlite/batch_table.h"
+#include "collector/store/sqlite/schema.h"
 #include "collector/store/sqlite/series.h"
 #include "collector/store/sqlite/statement.h"
 
@@ -51,6 +52,8 @@ class Database {
   bool busy_ = false;   // the last error was that another process holds a lock
   int wal_pages_ = 0;   // after the last commit
   int wal_copied_ = 0;  // when there were so many
+  std::int64_t commit_began_ns_ = 0;
+  std::int64_t second_pages_ = kCheckpointPages;  // that this disk writes in a second, or more
   bool copy_due_ = false;
   BatchTable table_;
   SqliteConnection database_;
