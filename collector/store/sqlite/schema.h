@@ -51,9 +51,9 @@ inline constexpr const char* kPragmas =
 
 // Under load 64 MiB of WAL between checkpoints, so that an index page that is written by many
 // commits is copied once; less on a disk that would take longer than a second for it, because
-// nothing is committed meanwhile. Where commits are small the WAL begins anew after 4 MiB, as SQLite's own
-// rule has it: written over, it costs a commit half of what it does while it grows, because a file
-// system must log each new block.
+// nothing is committed meanwhile. Where commits are small the WAL begins anew after 4 MiB, as
+// SQLite's own rule has it: written over, it costs a commit half of what it does while it grows,
+// because a file system must log each new block.
 inline constexpr int kCheckpointPages = 16'384;
 inline constexpr int kSmallCommitPages = 16;
 inline constexpr int kSmallCheckpointPages = 1'000;
